@@ -1,0 +1,69 @@
+# Everything happens in $(VENV); stamp files in it remember what is installed.
+PYTHON ?= python3
+VENV ?= .venv
+PYTEST_ARGS ?= -n auto --maxprocesses 4
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet
+CREATED := $(VENV)/.created
+CORE := $(VENV)/.core
+DEV := $(VENV)/.dev
+PEERS := $(VENV)/.peers
+PINS := pyproject.toml constraints.txt
+WHEEL := build/wheel
+
+.DEFAULT_GOAL := help
+.PHONY: help report test lint format bench test-wheel clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+report: $(CORE)  ## what SimpleNet costs, on a fresh machine with Python, git and make
+	@$(BIN)/archcost report simplenet
+
+test: lint  ## lint, types and the whole test suite
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+lint: $(DEV)  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(DEV)  ## put the code into the house's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(PEERS)  ## speed, beside the other counters
+	$(BIN)/pytest -s tests/benchmarks
+
+# The wheel comes from the source distribution, so nothing stale in build/ can get into it.
+test-wheel: $(DEV)  ## the test suite against an installed wheel, from another directory
+	rm -rf $(WHEEL)
+	$(BIN)/python -m build --outdir $(WHEEL)/dist
+	$(PYTHON) -m venv $(WHEEL)/venv
+	$(WHEEL)/venv/bin/python -m pip --quiet install -c constraints.txt "$$(ls $(WHEEL)/dist/*.whl)[test]"
+	elsewhere=$$(mktemp -d) && trap 'rm -rf "$$elsewhere"' EXIT \
+	&& cp -R tests pyproject.toml "$$elsewhere" && cd "$$elsewhere" \
+	&& "$(CURDIR)/$(WHEEL)/venv/bin/pytest" $(PYTEST_ARGS)
+
+clean:  ## remove the environment and everything that was built
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find archcost cli tests -name __pycache__ -prune -exec rm -rf {} +
+
+$(CREATED):
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(CORE): $(CREATED) $(PINS)
+	@$(PIP) install -c constraints.txt --editable .
+	@touch $@
+
+$(DEV): $(CREATED) $(PINS)
+	$(PIP) install -c constraints.txt --editable '.[dev]'
+	@touch $(CORE) $@
+
+$(PEERS): $(CREATED) $(PINS)
+	$(PIP) install -c constraints.txt --editable '.[dev,validate]'
+	@touch $(CORE) $(DEV) $@

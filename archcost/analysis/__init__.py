@@ -1,0 +1,31 @@
+"""Pure functions from a graph to numbers."""
+
+from archcost.analysis.memory import (
+    ForwardMemory,
+    TrainingMemory,
+    forward_memory,
+    training_memory,
+    weight_bytes,
+)
+from archcost.analysis.receptive import ReceptiveField, receptive_fields
+from archcost.analysis.result import Analysis, LayerCost, Totals, analyze
+from archcost.analysis.storage import STORAGE_DTYPES, storage_bytes
+from archcost.analysis.structure import connections, depth
+
+__all__ = [
+    "STORAGE_DTYPES",
+    "Analysis",
+    "ForwardMemory",
+    "LayerCost",
+    "ReceptiveField",
+    "Totals",
+    "TrainingMemory",
+    "analyze",
+    "connections",
+    "depth",
+    "forward_memory",
+    "receptive_fields",
+    "storage_bytes",
+    "training_memory",
+    "weight_bytes",
+]

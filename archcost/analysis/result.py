@@ -1,0 +1,217 @@
+"""The analysis of a graph: one row a layer, and the totals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from archcost.analysis.memory import (
+    ForwardMemory,
+    Optimizer,
+    TrainingMemory,
+    forward_memory,
+    training_memory,
+)
+from archcost.analysis.receptive import ReceptiveField, receptive_fields
+from archcost.analysis.storage import STORAGE_DTYPES, packed_bytes, storage_bytes
+from archcost.analysis.structure import connections, depth
+from archcost.ir import WORK_KINDS, Application, Graph, Node, Shape, Value, Work
+
+
+class LayerCost:
+    """What one node costs. Counts are for the whole batch; bytes at the graph's dtypes.
+
+    A parameter that several nodes share is counted where it is first used, so that the layers'
+    params add up to the network's.
+    """
+
+    __slots__ = ("_application", "buffers", "node", "params", "receptive_field")
+
+    def __init__(
+        self, node: Node, params: int, buffers: int, receptive_field: ReceptiveField | None
+    ) -> None:
+        self.node = node
+        self.params = params
+        self.buffers = buffers
+        self.receptive_field = receptive_field
+        self._application: Application = node.application
+
+    @property
+    def name(self) -> str:
+        return self.node.name
+
+    @property
+    def op(self) -> str:
+        """The operator's kind."""
+        return self._application.op.kind
+
+    @property
+    def scope(self) -> str:
+        return self.node.scope
+
+    @property
+    def inputs(self) -> tuple[Shape, ...]:
+        return tuple(type_.shape for type_ in self._application.inputs)
+
+    @property
+    def outputs(self) -> tuple[Shape, ...]:
+        return tuple(type_.shape for type_ in self._application.outputs)
+
+    @property
+    def work(self) -> Work:
+        return self._application.work
+
+    @property
+    def macs(self) -> int:
+        return self._application.macs
+
+    @property
+    def flops(self) -> int:
+        return self._application.flops
+
+    @property
+    def activations(self) -> int:
+        """Elements of the tensors that the node materialises; 0 for a view."""
+        return self._application.activations
+
+    @property
+    def traffic(self) -> int:
+        """Bytes read (inputs, parameters) and written (outputs), each once; 0 for a view."""
+        return self._application.read_bytes + self._application.written_bytes
+
+    @property
+    def intensity(self) -> float:
+        """FLOPs for each byte of traffic; 0 where there is no traffic."""
+        traffic = self.traffic
+        return self.flops / traffic if traffic else 0.0
+
+    @property
+    def connections(self) -> int:
+        """Connections in the sense of LeCun et al. (1998)."""
+        return connections(self.node)
+
+    def __repr__(self) -> str:
+        return f"<{self.op} {self.name}: {self.params} params, {self.macs} macs>"
+
+
+@dataclass(frozen=True)
+class Totals:
+    """The whole network's cost. Counts are for the whole batch; bytes are named as such."""
+
+    params: int
+    buffers: int
+    macs: int
+    flops: int
+    work: Work
+    activations: int
+    largest_activation: int
+    traffic: int
+    peak_memory_bytes: int
+    storage_bytes: dict[str, int]
+    receptive_field: tuple[int, ...]
+    depth: int
+
+    @property
+    def intensity(self) -> float:
+        """FLOPs for each byte of memory traffic, every operator on its own."""
+        return self.flops / self.traffic if self.traffic else 0.0
+
+
+class Analysis:
+    """What a network costs: ``totals`` and one :class:`LayerCost` a node in ``layers``."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+
+    @cached_property
+    def layers(self) -> tuple[LayerCost, ...]:
+        """One row a node, in the graph's order."""
+        fields = self.receptive_fields
+        shared = len(self.graph.parameters) != sum(len(n.parameters) for n in self.graph.nodes)
+        seen: set[object] = set()
+        rows = []
+        for node in self.graph.nodes:
+            application = node.application
+            params, buffers = application.params, application.buffers
+            if shared and node.parameters:
+                own = [p for p in node.parameters if p not in seen]
+                seen.update(own)
+                params = sum(p.numel for p in own if p.trainable)
+                buffers = sum(p.numel for p in own if not p.trainable)
+            rows.append(LayerCost(node, params, buffers, fields.get(node.outputs[0])))
+        return tuple(rows)
+
+    @cached_property
+    def totals(self) -> Totals:
+        graph = self.graph
+        counts: dict[Application, int] = {}
+        for node in graph.nodes:
+            application = node.application
+            counts[application] = counts.get(application, 0) + 1
+        work = Work(
+            **{
+                kind: sum([getattr(a.work, kind) * count for a, count in counts.items()])
+                for kind in WORK_KINDS
+            }
+        )
+        params = sum([row.params for row in self.layers])
+        buffers = sum([row.buffers for row in self.layers])
+        activations = largest = traffic = 0
+        for application, count in counts.items():
+            activations += application.activations * count
+            traffic += (application.read_bytes + application.written_bytes) * count
+            if application.activations:
+                largest = max(largest, *[type_.numel for type_ in application.outputs])
+        field = self.receptive_fields.get(graph.outputs[0])
+        return Totals(
+            params=params,
+            buffers=buffers,
+            macs=work.mac,
+            flops=work.flops,
+            work=work,
+            activations=activations,
+            largest_activation=largest,
+            traffic=traffic,
+            peak_memory_bytes=self.memory.peak,
+            storage_bytes={
+                dtype: packed_bytes(params, buffers, bits) for dtype, bits in STORAGE_DTYPES.items()
+            },
+            receptive_field=field.size if field else (),
+            depth=depth(graph),
+        )
+
+    @cached_property
+    def receptive_fields(self) -> dict[Value, ReceptiveField]:
+        """The receptive field of every tensor that depends on the first input."""
+        return receptive_fields(self.graph)
+
+    @cached_property
+    def memory(self) -> ForwardMemory:
+        """Memory of a forward pass, nothing in place, nothing folded."""
+        return forward_memory(self.graph)
+
+    def forward_memory(self, *, inplace: bool = False, fold_norm: bool = False) -> ForwardMemory:
+        """Memory of a forward pass; see :func:`archcost.analysis.memory.forward_memory`."""
+        return forward_memory(self.graph, inplace=inplace, fold_norm=fold_norm)
+
+    def training_memory(self, optimizer: Optimizer = "sgd") -> TrainingMemory:
+        """Memory of a training step; see :func:`archcost.analysis.memory.training_memory`."""
+        return training_memory(self.graph, optimizer=optimizer)
+
+    def storage_bytes(self, bits: int, *, sparsity: float = 0.0, index_bits: int = 0) -> int:
+        """Stored size; see :func:`archcost.analysis.storage.storage_bytes`."""
+        return storage_bytes(self.graph, bits, sparsity=sparsity, index_bits=index_bits)
+
+    @property
+    def connections(self) -> int:
+        """Connections of the whole network in the sense of LeCun et al. (1998)."""
+        return sum(row.connections for row in self.layers)
+
+    def __repr__(self) -> str:
+        totals = self.totals
+        return f"<analysis of {self.graph.name}: {totals.params} params, {totals.macs} macs>"
+
+
+def analyze(graph: Graph) -> Analysis:
+    """Analyse a graph. Everything is worked out when it is first asked for, exactly once."""
+    return Analysis(graph)

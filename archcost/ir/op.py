@@ -1,0 +1,230 @@
+"""The base of all operators, and what applying one to given inputs costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import cached_property
+from math import prod
+from typing import Any, ClassVar, Literal, NamedTuple
+
+from archcost.ir.arguments import check
+from archcost.ir.errors import ShapeError
+from archcost.ir.types import FLOATS, ParameterSpec, Shape, TensorType, Work, bytes_for
+
+MAX_ELEMENTS = 2**53
+"""Largest tensor that is believed; beyond it a size is a slip of the pen."""
+
+
+class Reach(NamedTuple):
+    """Which input positions one output position reads along one spatial dimension.
+
+    Output position ``u`` reads the input positions from ``u * stride + low`` to
+    ``u * stride + high``. ``stride`` is a fraction below 1 where the operator upsamples.
+    """
+
+    low: float
+    high: float
+    stride: float
+
+
+class Saved(NamedTuple):
+    """What an operator keeps for its backward pass.
+
+    ``inputs`` and ``outputs`` say whether its input and output tensors are kept (shared with
+    whoever else keeps them; a tuple of indices: only those outputs), ``extra`` is what it keeps
+    besides, in bytes.
+    """
+
+    inputs: bool = False
+    outputs: bool | tuple[int, ...] = False
+    extra: int = 0
+
+
+class Stored(NamedTuple):
+    """A parameter of an application, resolved: ``suffix`` follows the node's name."""
+
+    suffix: str
+    shape: Shape
+    dtype: str
+    trainable: bool
+    numel: int
+    nbytes: int
+
+
+class Application:
+    """An operator applied to inputs of given types: its outputs, parameters and exact cost.
+
+    Pure facts without a name or place, so that all nodes that do the same share one.
+    """
+
+    __slots__ = (
+        "activations",
+        "buffers",
+        "flops",
+        "inputs",
+        "macs",
+        "op",
+        "output_bytes",
+        "outputs",
+        "parameters",
+        "params",
+        "reach",
+        "read_bytes",
+        "saved",
+        "stored",
+        "work",
+        "written_bytes",
+    )
+
+    def __init__(self, op: Op, inputs: tuple[TensorType, ...]) -> None:
+        self.op = op
+        self.inputs = inputs
+        self.outputs = op.infer(inputs)
+        for output in self.outputs:
+            if any(size < 1 for size in output.shape):
+                raise ShapeError(f"gives an empty output of {output}; its input is too small")
+            if output.numel > MAX_ELEMENTS:
+                raise ShapeError(f"gives an output of {output}, beyond 2^53 elements")
+        self.parameters = op.parameters(inputs)
+        dtype = op.compute_dtype(inputs)
+        self.stored = tuple(_stored(spec, spec.dtype or dtype) for spec in self.parameters)
+        if any(p.numel > MAX_ELEMENTS for p in self.stored):
+            raise ShapeError("needs a parameter beyond 2^53 elements")
+        self.work = op.work(inputs, self.outputs)
+        self.reach = op.reach(inputs, self.outputs)
+        self.saved = op.saved(inputs, self.outputs)
+
+        self.params = sum(p.numel for p in self.stored if p.trainable)
+        self.buffers = sum(p.numel for p in self.stored if not p.trainable)
+        self.macs = self.work.mac
+        self.flops = self.work.flops
+        self.activations = 0 if op.view else sum(output.numel for output in self.outputs)
+        self.read_bytes = 0
+        if not op.view:
+            self.read_bytes = op.read_bytes(inputs) + op.parameter_bytes_read(
+                inputs, self.parameter_bytes
+            )
+        self.output_bytes = tuple(output.nbytes for output in self.outputs)
+        self.written_bytes = 0 if op.view else sum(self.output_bytes)
+
+    @property
+    def parameter_bytes(self) -> int:
+        """Bytes of the parameters and buffers, were they this node's alone."""
+        return sum(p.nbytes for p in self.stored)
+
+
+def _stored(spec: ParameterSpec, dtype: str) -> Stored:
+    numel = prod(spec.shape)
+    return Stored(
+        f".{spec.name}", spec.shape, dtype, spec.trainable, numel, bytes_for(numel, dtype)
+    )
+
+
+@dataclass(frozen=True)
+class Op:
+    """An operator: everything that is intrinsic to it, and nothing else.
+
+    A subclass is a frozen dataclass whose fields are its arguments, annotated with the names of
+    :mod:`archcost.ir.arguments`; it overrides :meth:`infer` and, where they are not trivial,
+    :meth:`parameters`, :meth:`work`, :meth:`reach` and :meth:`saved`. Shapes are batch first,
+    channels second. An operator holds no shapes itself, so a graph can be rebuilt for other inputs.
+    """
+
+    kind: ClassVar[str]
+    """The operator's name in specs, reports and JSON."""
+    named_by: ClassVar[str | None] = None
+    """The argument that its name already tells (``mode`` of ``global_avg_pool``)."""
+    arity: ClassVar[tuple[int, int | None]] = (1, 1)
+    """Fewest and most inputs (None: any number)."""
+    weighted: ClassVar[bool] = False
+    """Whether it is a layer in the papers' count of depth: convolutions and linear layers."""
+    view: ClassVar[bool] = False
+    """Whether a forward pass at inference hands on its first input's storage: nothing is
+    computed and no tensor is materialised."""
+    view_in_training: ClassVar[bool] = True
+    """Whether a :attr:`view` is one in training too: dropout then makes a tensor of its own."""
+    inplace: ClassVar[bool] = False
+    """Whether it can write its result over its first input."""
+    keeps: ClassVar[Literal["inputs", "outputs", "nothing"]] = "nothing"
+    """What the backward pass needs again."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            canonical = check(field.name, str(field.type), value)
+            if canonical is not value:
+                object.__setattr__(self, field.name, canonical)
+
+    def infer(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
+        """The types of the outputs. Raises ShapeError saying what was needed."""
+        raise NotImplementedError(f"{type(self).__name__}.infer")
+
+    def parameters(self, inputs: tuple[TensorType, ...]) -> tuple[ParameterSpec, ...]:
+        """The parameters and buffers that the operator stores."""
+        return ()
+
+    def work(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Work:
+        """Elementary operations of one forward pass at inference."""
+        return Work()
+
+    def reach(
+        self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]
+    ) -> tuple[Reach, ...] | None:
+        """What an output position reads, for each spatial dimension; None: just its own place."""
+        return None
+
+    def saved(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Saved:
+        """What a training step keeps of this operator until its backward pass."""
+        return Saved(inputs=self.keeps == "inputs", outputs=self.keeps == "outputs")
+
+    def read_bytes(self, inputs: tuple[TensorType, ...]) -> int:
+        """Bytes read of the inputs in one forward pass, each input once."""
+        return sum(type_.nbytes for type_ in inputs)
+
+    def parameter_bytes_read(self, inputs: tuple[TensorType, ...], nbytes: int) -> int:
+        """Bytes read of its parameters, which take ``nbytes``: each once, if not overridden."""
+        return nbytes
+
+    def compute_dtype(self, inputs: tuple[TensorType, ...]) -> str:
+        """The dtype of its parameters: that of its first floating-point input, else fp32."""
+        return next((type_.dtype for type_ in inputs if type_.dtype in FLOATS), "fp32")
+
+    def with_dtype(self, dtype: str) -> Op:
+        """The same operator in a network of another floating-point dtype."""
+        return self
+
+    def apply(self, inputs: tuple[TensorType, ...]) -> Application:
+        """This operator on inputs of these types, worked out once for each tuple of types.
+
+        Raises:
+            ShapeError: without node or source; the graph builder adds them.
+        """
+        try:
+            return self._applications[inputs]
+        except KeyError:
+            pass
+        least, most = self.arity
+        if len(inputs) < least or (most is not None and len(inputs) > most):
+            wanted = (
+                f"{least}"
+                if least == most
+                else f"{least} or more"
+                if most is None
+                else (f"{least} to {most}")
+            )
+            raise ShapeError(f"{self.kind} needs {wanted} inputs, not {len(inputs)}")
+        application = self._applications[inputs] = Application(self, inputs)
+        return application
+
+    @cached_property
+    def _applications(self) -> dict[tuple[TensorType, ...], Application]:
+        # Results of a pure function of an immutable object, kept on the object: they live as long.
+        return {}
+
+    def settings(self) -> dict[str, Any]:
+        """The arguments that differ from their defaults: what ``make(op.kind, ...)`` takes."""
+        return {
+            field.name: value
+            for field in fields(self)
+            if field.name != self.named_by and (value := getattr(self, field.name)) != field.default
+        }

@@ -1,0 +1,134 @@
+"""The operators, one file a family, and the one list of their names.
+
+:data:`OPERATORS` maps the name that specs, reports and JSON use to the class that implements it,
+as ``module:class`` and, for a name that stands for a class with a fixed argument (``relu`` is an
+activation), the arguments it fixes. A family is imported when one of its operators is first made.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, Final
+
+from archcost.ir.op import Op
+
+_FAMILIES: Final[dict[str, dict[str, tuple[str, dict[str, Any]]]]] = {
+    "convolution": {
+        "conv": ("Conv", {}),
+        "depthwise_conv": ("DepthwiseConv", {}),
+        "conv_transpose": ("ConvTranspose", {}),
+    },
+    "linear": {
+        "linear": ("Linear", {}),
+        "matmul": ("MatMul", {}),
+        "rbf": ("RadialBasis", {}),
+        "embedding": ("Embedding", {}),
+    },
+    "pooling": {
+        "max_pool": ("MaxPool", {}),
+        "avg_pool": ("AvgPool", {}),
+        "sum_pool": ("SumPool", {}),
+        "lp_pool": ("LpPool", {}),
+        "global_max_pool": ("GlobalPool", {"mode": "max"}),
+        "global_avg_pool": ("GlobalPool", {"mode": "avg"}),
+        "adaptive_max_pool": ("AdaptivePool", {"mode": "max"}),
+        "adaptive_avg_pool": ("AdaptivePool", {"mode": "avg"}),
+        "fractional_max_pool": ("FractionalMaxPool", {}),
+        "max_unpool": ("MaxUnpool", {}),
+    },
+    "normalization": {
+        "batch_norm": ("BatchNorm", {}),
+        "layer_norm": ("LayerNorm", {}),
+        "group_norm": ("GroupNorm", {}),
+        "instance_norm": ("InstanceNorm", {}),
+        "lrn": ("LocalResponseNorm", {}),
+        "scale_shift": ("ScaleShift", {}),
+    },
+    "activation": {
+        **{
+            name: ("Activation", {"function": name})
+            for name in (
+                "relu",
+                "relu6",
+                "leaky_relu",
+                "elu",
+                "selu",
+                "celu",
+                "gelu",
+                "gelu_tanh",
+                "silu",
+                "mish",
+                "sigmoid",
+                "hard_sigmoid",
+                "hard_swish",
+                "hard_tanh",
+                "tanh",
+                "scaled_tanh",
+                "softplus",
+                "softsign",
+                "square",
+                "abs",
+            )
+        },
+        "prelu": ("PReLU", {}),
+        "maxout": ("Maxout", {}),
+        "softmax": ("Softmax", {"log": False}),
+        "log_softmax": ("Softmax", {"log": True}),
+    },
+    "regularization": {
+        "dropout": ("Dropout", {}),
+        "drop_path": ("DropPath", {}),
+    },
+    "merge": {
+        "concat": ("Concat", {}),
+        "sum": ("Elementwise", {"function": "sum"}),
+        "product": ("Elementwise", {"function": "product"}),
+        "maximum": ("Elementwise", {"function": "maximum"}),
+    },
+    "shape": {
+        "identity": ("Identity", {}),
+        "pad": ("Pad", {}),
+        "crop": ("Crop", {}),
+        "upsample": ("Upsample", {}),
+        "reshape": ("Reshape", {}),
+        "flatten": ("Flatten", {}),
+        "permute": ("Permute", {}),
+        "slice": ("Slice", {}),
+        "split": ("Split", {}),
+        "channel_shuffle": ("ChannelShuffle", {}),
+        "pixel_shuffle": ("PixelShuffle", {}),
+    },
+}
+
+OPERATORS: Final[dict[str, tuple[str, str, dict[str, Any]]]] = {
+    name: (family, class_name, fixed)
+    for family, members in _FAMILIES.items()
+    for name, (class_name, fixed) in members.items()
+}
+"""name -> (module in this package, class, arguments that the name fixes)."""
+
+
+def operator_class(name: str) -> tuple[type[Op], dict[str, Any]]:
+    """The class behind an operator's name, and the arguments that the name fixes.
+
+    Raises:
+        KeyError: no operator has that name.
+    """
+    family, class_name, fixed = OPERATORS[name]
+    cls: type[Op] = getattr(import_module(f"{__name__}.{family}"), class_name)
+    return cls, fixed
+
+
+def make(name: str, **arguments: Any) -> Op:
+    """The operator ``name`` with these arguments.
+
+    >>> make("conv", out=64, kernel=3).settings()
+    {'out': 64, 'kernel': 3}
+
+    Raises:
+        KeyError: no operator has that name.
+        ArgumentError: an argument is not what the operator takes.
+        TypeError: an argument is missing or unknown.
+    """
+    cls, fixed = operator_class(name)
+    return cls(**fixed, **arguments)

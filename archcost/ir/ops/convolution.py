@@ -1,0 +1,226 @@
+"""Convolutions in one to three spatial dimensions, and their transposes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import ClassVar, Literal
+
+from archcost.ir.arguments import Count, Offset, Padding, Rounding, Size, Table
+from archcost.ir.errors import ShapeError
+from archcost.ir.op import Op, Reach
+from archcost.ir.ops.windows import Windows, pairs, per_dimension, spatial_rank
+from archcost.ir.types import ParameterSpec, TensorType, Work
+
+
+@dataclass(frozen=True)
+class Conv(Op):
+    """Convolution over (N, C, spatial...) with ``out`` output channels.
+
+    ``groups`` splits input and output channels into as many independent convolutions.
+    ``connections`` replaces the full connection of channels by a
+    table: one row an output channel, naming the input channels it sees (LeNet-5's C3).
+    """
+
+    kind: ClassVar[str] = "conv"
+    weighted: ClassVar[bool] = True
+    keeps: ClassVar[Literal["inputs", "outputs", "nothing"]] = "inputs"
+
+    out: Count
+    kernel: Size = 1
+    stride: Size = 1
+    padding: Padding = 0
+    dilation: Size = 1
+    groups: Count = 1
+    bias: bool = True
+    rounding: Rounding = "floor"
+    connections: Table | None = None
+
+    def infer(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
+        (x,) = inputs
+        windows = self.windows(x)
+        if x.channels % self.groups or self.out % self.groups:
+            raise ShapeError(
+                f"conv in {self.groups} groups needs input and output channels divisible by it, "
+                f"has {x.channels} and {self.out}"
+            )
+        if self.connections is not None:
+            if len(self.connections) != self.out or self.groups != 1:
+                raise ShapeError(
+                    f"conv's connection table has {len(self.connections)} rows; it needs one for "
+                    f"each of {self.out} output channels, and no groups"
+                )
+            if max(map(max, self.connections)) >= x.channels:
+                raise ShapeError(
+                    f"conv's connection table names channel {max(map(max, self.connections))} "
+                    f"of an input with {x.channels} (counted from 0)"
+                )
+        return (x.with_shape((x.shape[0], self.out, *windows.out)),)
+
+    def parameters(self, inputs: tuple[TensorType, ...]) -> tuple[ParameterSpec, ...]:
+        (x,) = inputs
+        kernel = self._kernel(x)
+        if self.connections is None:
+            weight = (self.out, x.channels // self.groups, *kernel)
+        else:
+            weight = (sum(map(len, self.connections)), *kernel)
+        specs = (ParameterSpec("weight", weight),)
+        return (*specs, ParameterSpec("bias", (self.out,))) if self.bias else specs
+
+    def work(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Work:
+        # Positions x (channel pairs x kernel): zeros of the padding are multiplied like any
+        # other element, as every counter and library has it.
+        (x,), (y,) = inputs, outputs
+        links = (
+            self.out * x.channels // self.groups
+            if self.connections is None
+            else sum(map(len, self.connections))
+        )
+        positions = y.shape[0] * prod(y.spatial)
+        return Work(mac=positions * links * prod(self._kernel(x)), add=y.numel if self.bias else 0)
+
+    def reach(
+        self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]
+    ) -> tuple[Reach, ...] | None:
+        return self.windows(inputs[0]).reach()
+
+    def windows(self, x: TensorType) -> Windows:
+        """The windows over an input of type ``x``."""
+        return Windows(
+            self.kind, x, self.kernel, self.stride, self.padding, self.dilation, self.rounding
+        )
+
+    def _kernel(self, x: TensorType) -> tuple[int, ...]:
+        return per_dimension(self.kind, "kernel", self.kernel, x.rank - 2)
+
+
+@dataclass(frozen=True)
+class DepthwiseConv(Op):
+    """Convolution of each channel with its own ``multiplier`` kernels: as many groups as channels.
+
+    The same operator as :class:`Conv` with ``groups`` = channels, for networks that do not say
+    how many channels reach it.
+    """
+
+    kind: ClassVar[str] = "depthwise_conv"
+    weighted: ClassVar[bool] = True
+    keeps: ClassVar[Literal["inputs", "outputs", "nothing"]] = "inputs"
+
+    kernel: Size = 3
+    stride: Size = 1
+    padding: Padding = 0
+    dilation: Size = 1
+    multiplier: Count = 1
+    bias: bool = True
+    rounding: Rounding = "floor"
+
+    def grouped(self, x: TensorType) -> Conv:
+        """The grouped convolution that this is on an input of type ``x``."""
+        spatial_rank(self.kind, x)
+        return Conv(
+            out=x.channels * self.multiplier,
+            kernel=self.kernel,
+            stride=self.stride,
+            padding=self.padding,
+            dilation=self.dilation,
+            groups=x.channels,
+            bias=self.bias,
+            rounding=self.rounding,
+        )
+
+    def infer(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
+        return self.grouped(inputs[0]).infer(inputs)
+
+    def parameters(self, inputs: tuple[TensorType, ...]) -> tuple[ParameterSpec, ...]:
+        return self.grouped(inputs[0]).parameters(inputs)
+
+    def work(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Work:
+        return self.grouped(inputs[0]).work(inputs, outputs)
+
+    def reach(
+        self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]
+    ) -> tuple[Reach, ...] | None:
+        return self.grouped(inputs[0]).reach(inputs, outputs)
+
+
+@dataclass(frozen=True)
+class ConvTranspose(Op):
+    """Transposed convolution: the gradient of :class:`Conv` with regard to its input.
+
+    Output size: ``(in - 1) * stride - padding + dilation * (kernel - 1) + output_padding + 1``
+    in each dimension, ``padding`` being the sum of both sides; with ``padding: same``,
+    ``in * stride + output_padding``.
+    """
+
+    kind: ClassVar[str] = "conv_transpose"
+    weighted: ClassVar[bool] = True
+    keeps: ClassVar[Literal["inputs", "outputs", "nothing"]] = "inputs"
+
+    out: Count
+    kernel: Size = 1
+    stride: Size = 1
+    padding: Padding = 0
+    output_padding: Offset = 0
+    dilation: Size = 1
+    groups: Count = 1
+    bias: bool = True
+
+    def infer(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
+        (x,) = inputs
+        rank = spatial_rank(self.kind, x)
+        if x.channels % self.groups or self.out % self.groups:
+            raise ShapeError(
+                f"conv_transpose in {self.groups} groups needs input and output channels "
+                f"divisible by it, has {x.channels} and {self.out}"
+            )
+        kernel, stride, dilation = self._geometry(rank)
+        extra = per_dimension(self.kind, "output_padding", self.output_padding, rank)
+        if self.padding == "same":
+            out = tuple(n * s + more for n, s, more in zip(x.spatial, stride, extra, strict=True))
+        else:
+            pads = pairs(self.kind, self.padding, rank)
+            out = tuple(
+                (n - 1) * s - sum(pad) + d * (k - 1) + 1 + more
+                for n, k, s, d, pad, more in zip(
+                    x.spatial, kernel, stride, dilation, pads, extra, strict=True
+                )
+            )
+        return (x.with_shape((x.shape[0], self.out, *out)),)
+
+    def parameters(self, inputs: tuple[TensorType, ...]) -> tuple[ParameterSpec, ...]:
+        (x,) = inputs
+        kernel, _, _ = self._geometry(x.rank - 2)
+        specs = (ParameterSpec("weight", (x.channels, self.out // self.groups, *kernel)),)
+        return (*specs, ParameterSpec("bias", (self.out,))) if self.bias else specs
+
+    def work(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Work:
+        # Every input element meets every weight that leads from its channel, once.
+        (x,), (y,) = inputs, outputs
+        kernel, _, _ = self._geometry(x.rank - 2)
+        return Work(
+            mac=x.numel * (self.out // self.groups) * prod(kernel),
+            add=y.numel if self.bias else 0,
+        )
+
+    def reach(
+        self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]
+    ) -> tuple[Reach, ...]:
+        # Output u takes from input i where i * stride - before + j * dilation = u, 0 <= j < k.
+        rank = inputs[0].rank - 2
+        kernel, stride, dilation = self._geometry(rank)
+        fronts = (
+            [(d * (k - 1) + 1 - s) // 2 for k, s, d in zip(kernel, stride, dilation, strict=True)]
+            if self.padding == "same"
+            else [before for before, _ in pairs(self.kind, self.padding, rank)]
+        )
+        return tuple(
+            Reach((before - d * (k - 1)) / s, before / s, 1 / s)
+            for k, s, d, before in zip(kernel, stride, dilation, fronts, strict=True)
+        )
+
+    def _geometry(self, rank: int) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+        return (
+            per_dimension(self.kind, "kernel", self.kernel, rank),
+            per_dimension(self.kind, "stride", self.stride, rank),
+            per_dimension(self.kind, "dilation", self.dilation, rank),
+        )

@@ -1,0 +1,163 @@
+"""Linear layers, matrix products and their kin: everything that maps whole vectors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import prod
+from typing import ClassVar, Literal
+
+from archcost.ir.arguments import Count, DTypeName
+from archcost.ir.errors import ShapeError
+from archcost.ir.op import Op, Reach
+from archcost.ir.ops.dimensions import broadcast, same_dtype
+from archcost.ir.ops.windows import whole
+from archcost.ir.types import FLOATS, ParameterSpec, TensorType, Work, bytes_for, shape_text
+
+
+@dataclass(frozen=True)
+class Linear(Op):
+    """y = W x + b, with ``out`` rows in W.
+
+    (N, in) -> (N, out) and (N, T, in) -> (N, T, out): an input of rank 2 or 3 is mapped along its
+    last dimension. Feature maps, of rank 4 and more, are flattened first, as Caffe's InnerProduct
+    does: (N, C, H, W) -> (N, out), with in = C * H * W. ``flatten: false`` maps the last dimension
+    there too. Feature maps in one spatial dimension, (N, C, L), cannot be told from (N, T, in):
+    they need a flatten of their own before.
+    """
+
+    kind: ClassVar[str] = "linear"
+    weighted: ClassVar[bool] = True
+    keeps: ClassVar[Literal["inputs", "outputs", "nothing"]] = "inputs"
+
+    out: Count
+    bias: bool = True
+    flatten: bool = True
+
+    def infer(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
+        (x,) = inputs
+        if x.rank < 2:
+            raise ShapeError("linear needs an input (N, ..., features)")
+        kept = x.shape[:1] if self.flattens(x) else x.shape[:-1]
+        return (x.with_shape((*kept, self.out)),)
+
+    def parameters(self, inputs: tuple[TensorType, ...]) -> tuple[ParameterSpec, ...]:
+        specs = (ParameterSpec("weight", (self.out, self.features(inputs[0]))),)
+        return (*specs, ParameterSpec("bias", (self.out,))) if self.bias else specs
+
+    def work(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Work:
+        (x,), (y,) = inputs, outputs
+        return Work(mac=y.numel * self.features(x), add=y.numel if self.bias else 0)
+
+    def reach(
+        self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]
+    ) -> tuple[Reach, ...] | None:
+        return whole(inputs[0]) if self.flattens(inputs[0]) else None
+
+    def flattens(self, x: TensorType) -> bool:
+        """Whether an input of type ``x`` is flattened to (N, features) first."""
+        return self.flatten and x.rank >= 4
+
+    def features(self, x: TensorType) -> int:
+        """Length of the vectors that are mapped of an input of type ``x``."""
+        return prod(x.shape[1:]) if self.flattens(x) else x.shape[-1]
+
+
+@dataclass(frozen=True)
+class MatMul(Op):
+    """Product of two tensors, (..., m, k) x (..., k, n) -> (..., m, n).
+
+    The dimensions before the last two are broadcast. ``transpose_b`` takes the second one as
+    (..., n, k), as attention does with its keys.
+    """
+
+    kind: ClassVar[str] = "matmul"
+    arity: ClassVar[tuple[int, int | None]] = (2, 2)
+    keeps: ClassVar[Literal["inputs", "outputs", "nothing"]] = "inputs"
+
+    transpose_b: bool = False
+
+    def infer(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
+        a, b = inputs
+        if a.rank < 2 or b.rank < 2:
+            raise ShapeError("matmul needs inputs with 2 dimensions or more")
+        rows, columns = b.shape[-2:]
+        if self.transpose_b:
+            rows, columns = columns, rows
+        if a.shape[-1] != rows:
+            second = "(..., n, k)" if self.transpose_b else "(..., k, n)"
+            raise ShapeError(
+                f"matmul needs (..., m, k) and {second} with one k, has {shape_text(a.shape)} "
+                f"and {shape_text(b.shape)}"
+            )
+        same_dtype(self.kind, inputs)
+        batch = broadcast("matmul before the last two dimensions", [a.shape[:-2], b.shape[:-2]])
+        return (a.with_shape((*batch, a.shape[-2], columns)),)
+
+    def work(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Work:
+        # Each output element is a scalar product of k terms.
+        return Work(mac=outputs[0].numel * inputs[0].shape[-1])
+
+
+@dataclass(frozen=True)
+class RadialBasis(Op):
+    """(N, in) -> (N, out): squared distances to ``out`` centers, y_i = sum_j (x_j - w_ij)^2.
+
+    LeNet-5's output layer, whose centers are fixed codes: a buffer, unless ``trainable``. It is
+    no weighted layer, trainable or not: papers count convolutions and linear layers, and
+    the seven layers of LeNet-5's name count its subsampling too.
+    """
+
+    kind: ClassVar[str] = "rbf"
+    keeps: ClassVar[Literal["inputs", "outputs", "nothing"]] = "inputs"
+
+    out: Count
+    trainable: bool = False
+
+    def infer(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
+        (x,) = inputs
+        if x.rank != 2:
+            raise ShapeError("rbf needs an input (N, features); flatten it before")
+        return (x.with_shape((x.shape[0], self.out)),)
+
+    def parameters(self, inputs: tuple[TensorType, ...]) -> tuple[ParameterSpec, ...]:
+        return (ParameterSpec("centers", (self.out, inputs[0].channels), self.trainable),)
+
+    def work(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Work:
+        # n differences and squares, and n - 1 additions to sum them. No macs: these are neither
+        # of a linear layer nor of a matrix product.
+        n = inputs[0].channels
+        return Work(add=n + n - 1, mul=n).times(outputs[0].numel)
+
+
+@dataclass(frozen=True)
+class Embedding(Op):
+    """Rows of a table of (``count``, ``width``), by index: (N, ...) of integers -> (N, ..., width).
+
+    Nothing is computed. The table's ``dtype`` is also the output's.
+    """
+
+    kind: ClassVar[str] = "embedding"
+    keeps: ClassVar[Literal["inputs", "outputs", "nothing"]] = "inputs"
+
+    count: Count
+    width: Count
+    dtype: DTypeName = "fp32"
+
+    def infer(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
+        (x,) = inputs
+        if x.dtype in FLOATS or x.dtype == "bool":
+            raise ShapeError(f"embedding needs an input of integers (int64), has {x.dtype}")
+        return (TensorType((*x.shape, self.width), self.dtype),)
+
+    def parameters(self, inputs: tuple[TensorType, ...]) -> tuple[ParameterSpec, ...]:
+        return (ParameterSpec("weight", (self.count, self.width)),)
+
+    def compute_dtype(self, inputs: tuple[TensorType, ...]) -> str:
+        return self.dtype
+
+    def with_dtype(self, dtype: str) -> Embedding:
+        return replace(self, dtype=dtype) if self.dtype in FLOATS else self
+
+    def parameter_bytes_read(self, inputs: tuple[TensorType, ...], nbytes: int) -> int:
+        """Only the rows that are looked up, and no more than there are."""
+        return min(nbytes, bytes_for(inputs[0].numel * self.width, self.dtype))

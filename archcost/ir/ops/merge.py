@@ -1,0 +1,81 @@
+"""Operators that join several tensors into one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from archcost.ir.arguments import Dim
+from archcost.ir.errors import ShapeError
+from archcost.ir.op import Op, Reach
+from archcost.ir.ops.dimensions import along, broadcast, dimension, same_dtype
+from archcost.ir.types import TensorType, Work, shape_text
+
+
+@dataclass(frozen=True)
+class Concat(Op):
+    """The inputs one behind the other along dimension ``dim``; all other sizes are equal.
+
+    It copies: the output is a tensor of its own.
+    """
+
+    kind: ClassVar[str] = "concat"
+    arity: ClassVar[tuple[int, int | None]] = (1, None)
+
+    dim: Dim = 1
+
+    def infer(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
+        first = inputs[0]
+        dim = dimension(self.kind, self.dim, first)
+        rest = first.shape[:dim], first.shape[dim + 1 :]
+        for x in inputs[1:]:
+            if x.rank != first.rank or (x.shape[:dim], x.shape[dim + 1 :]) != rest:
+                raise ShapeError(
+                    f"concat along dimension {dim} needs inputs that are equal in all others; "
+                    f"{shape_text(x.shape)} does not fit {shape_text(first.shape)}"
+                )
+        same_dtype(self.kind, inputs)
+        size = sum(x.shape[dim] for x in inputs)
+        return (first.with_shape((*rest[0], size, *rest[1])),)
+
+    def reach(
+        self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]
+    ) -> tuple[Reach, ...] | None:
+        # Along a spatial dimension the last input's positions are moved the farthest.
+        dim = dimension(self.kind, self.dim, inputs[0])
+        moved = outputs[0].shape[dim] - inputs[-1].shape[dim]
+        return along(inputs[0], dim, Reach(-moved, 0, 1))
+
+
+@dataclass(frozen=True)
+class Elementwise(Op):
+    """Sum, product or maximum of two or more tensors, element by element.
+
+    Shapes are equal or are broadcast by PyTorch's rules (a gate of (N, C, 1, 1) scales
+    (N, C, H, W)). An instance's ``kind`` is its function. A sum can be accumulated into its first
+    input (``inplace``), but only where that has the output's shape. Of more than two inputs the
+    backward pass is taken to keep the inputs alone, no partial products or maxima.
+    """
+
+    kind: ClassVar[str] = "elementwise"
+    named_by: ClassVar[str | None] = "function"
+    arity: ClassVar[tuple[int, int | None]] = (2, None)
+
+    function: Literal["sum", "product", "maximum"]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "kind", self.function)
+        object.__setattr__(self, "inplace", self.function == "sum")
+        object.__setattr__(self, "keeps", "nothing" if self.function == "sum" else "inputs")
+
+    def infer(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
+        same_dtype(self.kind, inputs)
+        return (inputs[0].with_shape(broadcast(self.kind, [x.shape for x in inputs])),)
+
+    def work(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Work:
+        # n inputs meet in n - 1 operations for each output element.
+        count = (len(inputs) - 1) * outputs[0].numel
+        if self.function == "sum":
+            return Work(add=count)
+        return Work(mul=count) if self.function == "product" else Work(cmp=count)

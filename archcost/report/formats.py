@@ -1,0 +1,32 @@
+"""The formats there are, and writing a table or report in one of them."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+from archcost.report.table import Table
+
+if TYPE_CHECKING:
+    from archcost.report.model import ModelReport
+
+FORMATS: Final[dict[str, str]] = {
+    "table": ".txt",
+    "markdown": ".md",
+    "csv": ".csv",
+    "json": ".json",
+    "latex": ".tex",
+}
+"""The formats by name, and the ending of a file in each."""
+
+
+def render(thing: Table | ModelReport, format_: str, **options: Any) -> str:
+    """A table or report as text in one of :data:`FORMATS`, ending with a newline.
+
+    ``table`` takes ``width``, the ``json`` of a report ``version``.
+    """
+    # Loaded on demand: CSV needs no rich.
+    module = import_module(f".{'terminal' if format_ == 'table' else format_}", __package__)
+    part = "table" if isinstance(thing, Table) else "report"
+    text: str = getattr(module, f"{part}_text")(thing, **options)
+    return text

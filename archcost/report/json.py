@@ -1,0 +1,155 @@
+"""JSON: everything, exact, in the shape that ``schema/report-1.json`` fixes (``docs/json.md``).
+
+The text is ASCII: what a name could do to a terminal it cannot do from here either.
+"""
+
+from __future__ import annotations
+
+import json
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from archcost.ir import Graph
+
+if TYPE_CHECKING:
+    from archcost.analysis import ForwardMemory, LayerCost, TrainingMemory
+    from archcost.report.model import ModelReport
+    from archcost.report.table import Table
+
+SCHEMA: Final = "archcost.report/1"
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a report's document."""
+    path = Path(__file__).with_name("schema") / "report-1.json"
+    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return result
+
+
+def dump(document: Any) -> str:
+    """``document`` as text, ending with a newline."""
+    return json.dumps(_plain(document), indent=2, allow_nan=False) + "\n"
+
+
+def table_text(table: Table) -> str:
+    """A list of one object a row, all its columns."""
+    return dump(rows(table))
+
+
+def report_text(report: ModelReport, *, version: str | None = None) -> str:
+    """The whole report; ``version`` is that of the archcost that made it."""
+    return dump(document(report, version=version))
+
+
+def rows(table: Table) -> list[dict[str, Any]]:
+    """One mapping a row; the total is not among them."""
+    keys = [column.key for column in table.columns]
+    return [dict(zip(keys, row, strict=True)) for row in table.rows]
+
+
+def document(report: ModelReport, *, version: str | None = None) -> dict[str, Any]:
+    """The report as plain data."""
+    result: dict[str, Any] = {"schema": SCHEMA}
+    if version is not None:
+        result["archcost"] = version
+    result["model"] = _model(report)
+    result["totals"] = _totals(report)
+    result["memory"] = {
+        "forward": _forward(report.forward, report),
+        "training": {name: _training(memory) for name, memory in report.training.items()},
+    }
+    if report.stored is not None:
+        result["stored"] = {**report.stored._asdict(), "bytes": report.stored_bytes}
+    result["groups"] = {"by": report.by, "rows": rows(report.table)}
+    result["layers"] = [_layer(row) for row in report.analysis.layers]
+    return result
+
+
+def _model(report: ModelReport) -> dict[str, Any]:
+    graph: Graph = report.analysis.graph
+    return {
+        "name": report.name,
+        "title": report.title,
+        "source": report.source,
+        "dataset": report.dataset,
+        "inputs": [value.shape for value in graph.inputs],
+        "input_names": [value.name for value in graph.inputs],
+        "input_dtypes": [value.type.dtype for value in graph.inputs],
+        "outputs": {name: value.shape for name, value in graph.named_outputs.items()},
+        "parameters": report.parameters,
+        "dtype": report.dtype,
+        "batch": report.batch,
+    }
+
+
+def _totals(report: ModelReport) -> dict[str, Any]:
+    totals = report.analysis.totals
+    return {
+        "params": totals.params,
+        "buffers": totals.buffers,
+        "macs": totals.macs,
+        "flops": totals.flops,
+        "work": totals.work.as_dict(),
+        "activations": totals.activations,
+        "largest_activation": totals.largest_activation,
+        "traffic_bytes": totals.traffic,
+        "arithmetic_intensity": totals.intensity,
+        "peak_memory_bytes": report.forward.peak,
+        "storage_bytes": totals.storage_bytes,
+        "receptive_field": totals.receptive_field,
+        "depth": totals.depth,
+    }
+
+
+def _forward(memory: ForwardMemory, report: ModelReport) -> dict[str, Any]:
+    return {
+        "weights_bytes": memory.weights,
+        "activations_bytes": memory.activations,
+        "peak_bytes": memory.peak,
+        "at": memory.at or None,
+        "inplace": report.inplace,
+        "fold_norm": report.fold_norm,
+    }
+
+
+def _training(memory: TrainingMemory) -> dict[str, int]:
+    return {
+        "weights_bytes": memory.weights,
+        "gradients_bytes": memory.gradients,
+        "optimizer_bytes": memory.optimizer,
+        "saved_bytes": memory.saved,
+        "activations_bytes": memory.activations,
+        "peak_bytes": memory.peak,
+    }
+
+
+def _layer(row: LayerCost) -> dict[str, Any]:
+    field = row.receptive_field
+    return {
+        "name": row.name,
+        "op": row.op,
+        "scope": row.scope,
+        "inputs": row.inputs,
+        "outputs": row.outputs,
+        "params": row.params,
+        "buffers": row.buffers,
+        "macs": row.macs,
+        "flops": row.flops,
+        "work": row.work.as_dict(),
+        "activations": row.activations,
+        "traffic_bytes": row.traffic,
+        "receptive_field": field
+        and {"size": field.size, "stride": field.stride, "center": field.center},
+    }
+
+
+def _plain(value: Any) -> Any:
+    """``value`` of the types that JSON has; a float that JSON cannot write as text."""
+    if isinstance(value, dict):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, float) and not isfinite(value):
+        return str(value)
+    return value

@@ -1,0 +1,63 @@
+"""Markdown: tables in GitHub's dialect, exact numbers."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from archcost.report.format import precise, visible
+from archcost.report.summary import citation, facts, heading
+from archcost.report.table import DOCUMENT_RANK
+
+if TYPE_CHECKING:
+    from archcost.report.model import ModelReport
+    from archcost.report.table import Table
+
+# An underscore within a word is no emphasis; it is left, since most names have some.
+_SPECIAL = re.compile(r"[\\`*\[\]|~$#!@]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|^[-+](?=\s)|://")
+_ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
+
+
+def escape(text: str) -> str:
+    """``text`` so that Markdown shows it as it is: no markup, no link, no mention, no cell."""
+    text = re.sub("[<>&]", lambda match: _ENTITIES[match[0]], visible(text))
+    return _SPECIAL.sub(lambda match: ":\\//" if match[0] == "://" else f"\\{match[0]}", text)
+
+
+def table_text(table: Table) -> str:
+    """The table, with its title as a heading and its notes below."""
+    parts = [f"## {escape(table.title)}"] if table.title else []
+    parts += [_grid(table), *map(escape, table.notes)]
+    return "\n\n".join(parts) + "\n"
+
+
+def report_text(report: ModelReport) -> str:
+    """The whole report: heading, table, facts, notes."""
+    name, *details = heading(report)
+    parts = [f"# {escape(name)}"]
+    if cited := citation(report.source):
+        parts.append(escape(cited))
+    parts.append("\n".join(f"- {escape(line)}" for line in details))
+    parts.append(_grid(report.table))
+    parts.append(
+        "\n".join(f"- **{label}:** {escape('; '.join(items))}" for label, items in facts(report))
+    )
+    parts += map(escape, report.table.notes)
+    return "\n\n".join(parts) + "\n"
+
+
+def _grid(table: Table) -> str:
+    table = table.upto(DOCUMENT_RANK)
+    kinds = [column.kind for column in table.columns]
+    rows = [[escape(column.label) for column in table.columns]]
+    for row in (*table.rows, *([table.total] if table.total else [])):
+        rows.append([escape(precise(value, kind)) for value, kind in zip(row, kinds, strict=True)])
+    widths = [max(3, *map(len, column)) for column in zip(*rows, strict=True)]
+    sides = list(zip(widths, [kind in ("text", "shape") for kind in kinds], strict=True))
+    rule = ["-" * w if is_left else "-" * (w - 1) + ":" for w, is_left in sides]
+    padded = [
+        [c.ljust(w) if is_left else c.rjust(w) for c, (w, is_left) in zip(row, sides, strict=True)]
+        for row in rows
+    ]
+    lines = [padded[0], rule, *padded[1:]]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,0 +1,310 @@
+"""An analysis -> :class:`ModelReport`: its layers grouped, sorted and summed into a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final, NamedTuple
+
+from archcost.analysis import Analysis, ForwardMemory, LayerCost, TrainingMemory
+from archcost.ir import FLOATS, ArchcostError, Parameter, Shape
+from archcost.report.format import exact
+from archcost.report.table import Column, Table
+
+GROUPINGS: Final = ("layer", "block", "stage", "op")
+COMFORTABLE_ROWS: Final = 30
+"""About what fits on a screen with everything else."""
+
+
+MACS_AND_FLOPS: Final = (
+    "1 MAC = 1 multiplication + 1 addition in a convolution, linear layer or matrix product; "
+    "a bias is none. FLOPs = 2 x MACs + every other elementary operation."
+)
+PREFIXES: Final = "k, M, G, T = 10^3, 10^6, 10^9, 10^12; MB = 10^6 bytes, MiB = 2^20 bytes."
+
+
+class ReportError(ArchcostError, ValueError):
+    """A report was asked for that cannot be made."""
+
+
+class Stored(NamedTuple):
+    """A way to store the parameters, see :meth:`Analysis.storage_bytes`."""
+
+    bits: int
+    sparsity: float = 0.0
+    index_bits: int = 0
+
+
+@dataclass(frozen=True)
+class ModelReport:
+    """What a report shows of an analysis: ``table`` by ``by``, and everything else on demand.
+
+    ``inplace`` and ``fold_norm`` say how the forward pass runs, ``stored`` asks for one more
+    stored size.
+    """
+
+    analysis: Analysis
+    by: str
+    table: Table
+    inplace: bool = False
+    fold_norm: bool = False
+    stored: Stored | None = None
+
+    @property
+    def name(self) -> str:
+        return self.analysis.graph.name
+
+    @property
+    def title(self) -> str:
+        return str(self._about.get("title") or self.name)
+
+    @property
+    def source(self) -> Mapping[str, str]:
+        """Where the network comes from: title, authors, venue, year, arxiv, doi, url, section."""
+        source = self._about.get("source")
+        if not isinstance(source, Mapping):
+            return {}
+        if "year" in source or "year" not in self._about:
+            return source
+        return {**source, "year": str(self._about["year"])}
+
+    @property
+    def dataset(self) -> str | None:
+        return self._about.get("dataset")
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """The values of what ``--set`` may change."""
+        return self._about.get("parameters") or {}
+
+    @property
+    def _about(self) -> Mapping[str, Any]:
+        return self.analysis.graph.metadata
+
+    @property
+    def batch(self) -> int:
+        """Dimension 0 of the first input."""
+        return self.analysis.graph.inputs[0].shape[0]
+
+    @property
+    def dtype(self) -> str:
+        """The dtype that the network computes in."""
+        graph = self.analysis.graph
+        kinds = [value.type.dtype for value in (*graph.inputs, *graph.values())]
+        return next((kind for kind in kinds if kind in FLOATS), kinds[0])
+
+    @cached_property
+    def forward(self) -> ForwardMemory:
+        return self.analysis.forward_memory(inplace=self.inplace, fold_norm=self.fold_norm)
+
+    @cached_property
+    def training(self) -> dict[str, TrainingMemory]:
+        """By optimiser."""
+        return {
+            "sgd": self.analysis.training_memory("sgd"),
+            "momentum": self.analysis.training_memory("momentum"),
+            "adam": self.analysis.training_memory("adam"),
+        }
+
+    @property
+    def stored_bytes(self) -> int | None:
+        """The size of what ``stored`` asks for."""
+        if self.stored is None:
+            return None
+        bits, sparsity, index_bits = self.stored
+        return self.analysis.storage_bytes(bits, sparsity=sparsity, index_bits=index_bits)
+
+
+def columns(by: str) -> tuple[Column, ...]:
+    """The columns of a report by ``by``, in the order in which they are shown."""
+    alone = by == "layer"
+    place = (Column("output", "Output", "shape"),) if by != "op" else ()
+    field = (Column("receptive_field", "Receptive field", "shape", 5),) if by != "op" else ()
+    return (
+        Column("name", by.capitalize(), "text"),
+        Column("op", "Op", "text", 3) if alone else Column("layers", "Layers", "integer", 3),
+        *place,
+        Column("params", "Params", "count"),
+        Column("params_share", "Params share", "share", 4),
+        Column("macs", "MACs", "count"),
+        Column("macs_share", "MACs share", "share"),
+        Column("flops", "FLOPs", "count", 4),
+        Column("activations", "Activations", "count", 2),
+        Column("traffic_bytes", "Traffic", "bytes", 5),
+        Column("buffers", "Buffers", "count", 5),
+        *field,
+    )
+
+
+def model_report(
+    analysis: Analysis,
+    *,
+    by: str | None = None,
+    sort: str | None = None,
+    top: int | None = None,
+    inplace: bool = False,
+    fold_norm: bool = False,
+    stored: Stored | None = None,
+) -> ModelReport:
+    """Arrange an analysis for showing.
+
+    Args:
+        analysis: the network's.
+        by: ``layer``; ``block``: the first two parts of a layer's scope; ``stage``: the first part
+            of its name; ``op``: the operator. Default: by block where that gives no more than
+            about thirty rows, else by stage.
+        sort: the key of a column: numbers and sizes descending, names ascending. Default: the
+            order in which the network runs.
+        top: show so many rows and sum the others up in one more. Unless ``sort`` says otherwise
+            they are those with the most MACs.
+        inplace: forward memory with operators in place where they can be.
+        fold_norm: forward memory with normalisations folded into the layers before them.
+        stored: one more way to store the parameters.
+
+    Raises:
+        ReportError: no such grouping or column, ``top`` below 1, or ``stored`` out of range.
+    """
+    if by is None:
+        by = "block" if len(_groups(analysis, "block")) <= COMFORTABLE_ROWS else "stage"
+    if by not in GROUPINGS:
+        raise ReportError(f"a report is by one of {', '.join(GROUPINGS)}, not by {by!r:.60}")
+    if top is not None and top < 1:
+        raise ReportError(f"top is at least 1, not {top}")
+    if stored is not None:
+        try:
+            analysis.storage_bytes(stored.bits, sparsity=stored.sparsity)
+        except ValueError as error:
+            raise ReportError(str(error)) from None
+    rows = _Rows(analysis, by)
+    groups = list(_groups(analysis, by).items())
+    table = rows.table(groups, sort or ("macs" if top is not None else None), top)
+    return ModelReport(analysis, by, table, inplace, fold_norm, stored)
+
+
+def _layer(row: LayerCost) -> str:
+    return row.name
+
+
+def _block(row: LayerCost) -> str:
+    return "/".join(row.name.split("/")[:-1][:2]) or row.name
+
+
+def _stage(row: LayerCost) -> str:
+    return row.name.partition("/")[0]
+
+
+def _op(row: LayerCost) -> str:
+    return row.op
+
+
+_KEYS: Final[dict[str, Callable[[LayerCost], str]]] = {
+    "layer": _layer,
+    "block": _block,
+    "stage": _stage,
+    "op": _op,
+}
+
+
+def _groups(analysis: Analysis, by: str) -> dict[str, list[LayerCost]]:
+    """The layers of each group; groups and layers in the network's order."""
+    key = _KEYS[by]
+    groups: dict[str, list[LayerCost]] = {}
+    for row in analysis.layers:
+        groups.setdefault(key(row), []).append(row)
+    return groups
+
+
+class _Rows:
+    """Makes the rows of one table."""
+
+    def __init__(self, analysis: Analysis, by: str) -> None:
+        self.analysis = analysis
+        self.by = by
+        self.columns = columns(by)
+        self.totals = analysis.totals
+        self.batch = analysis.graph.inputs[0].shape[0]
+        # Without the batch only where every shape has it, lest 1x64 could mean two things.
+        self.batched = all(row.outputs[0][:1] == (self.batch,) for row in analysis.layers)
+
+    def table(
+        self, groups: list[tuple[str, list[LayerCost]]], sort: str | None, top: int | None
+    ) -> Table:
+        keys = [column.key for column in self.columns]
+        if sort is not None and sort not in keys:
+            raise ReportError(
+                f"a report by {self.by} has no column {sort!r:.60}; it has: {', '.join(keys)}"
+            )
+        pairs = [(self.row(name, layers), layers) for name, layers in groups]
+        if sort is not None:
+            index = keys.index(sort)
+            kind = self.columns[index].kind
+            if kind == "text":
+                pairs.sort(key=lambda pair: str(pair[0][index]))
+            else:
+                pairs.sort(key=lambda pair: _size(pair[0][index]), reverse=True)
+        rows = [row for row, _ in pairs]
+        if top is not None and len(rows) > top:
+            rest = [layer for _, layers in pairs[top:] for layer in layers]
+            rows[top:] = [self.row(f"other ({len(pairs) - top})", rest, summed=True)]
+        everything = list(self.analysis.layers)
+        total = self.row("Total", everything, summed=True)
+        title = f"{self.analysis.graph.name} by {self.by}"
+        return Table(title, self.columns, tuple(rows), total, self.notes())
+
+    def row(self, name: str, layers: list[LayerCost], *, summed: bool = False) -> tuple[Any, ...]:
+        """A group's row; where it is ``summed`` it is no group of its own and has no shape."""
+        last = layers[-1]
+        params = sum([row.params for row in layers])
+        macs = sum([row.macs for row in layers])
+        field = last.receptive_field
+        values = {
+            "name": name,
+            "op": None if summed else last.op,
+            "layers": len(layers),
+            "output": None if summed else self.shape(last.outputs[0]),
+            "params": params,
+            "params_share": _part(params, self.totals.params),
+            "macs": macs,
+            "macs_share": _part(macs, self.totals.macs),
+            "flops": sum([row.flops for row in layers]),
+            "activations": sum([row.activations for row in layers]),
+            "traffic_bytes": sum([row.traffic for row in layers]),
+            "buffers": sum([row.buffers for row in layers]),
+            "receptive_field": None if summed or field is None else field.size,
+        }
+        return tuple([values[column.key] for column in self.columns])
+
+    def shape(self, shape: Shape) -> Shape:
+        return shape[1:] if self.batched and len(shape) > 1 else shape
+
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know to read the numbers."""
+        shapes = "shapes are written without it" if self.batched else "shapes include it"
+        counts = f"Counts are for one forward pass of a batch of {exact(self.batch)}; {shapes}."
+        notes = [MACS_AND_FLOPS, f"{counts} {PREFIXES}"]
+        graph = self.analysis.graph
+        uses: dict[Parameter, int] = {}
+        for node in graph.nodes:
+            for parameter in node.parameters:
+                uses[parameter] = uses.get(parameter, 0) + 1
+        if shared := sum([number > 1 for number in uses.values()]):
+            notes.append(
+                f"Stored tensors that several layers share: {shared}; each is counted once, where "
+                "it is first used."
+            )
+        return tuple(notes)
+
+
+def _part(value: int, whole: int) -> float:
+    return value / whole if whole else 0.0
+
+
+def _size(value: Any) -> float:
+    """What a cell is sorted by: a shape by its elements."""
+    if isinstance(value, tuple):
+        size = 1.0
+        for part in value:
+            size *= part
+        return size
+    return -1 if value is None else float(value)

@@ -1,0 +1,236 @@
+"""A table or report in a terminal, as wide as the terminal is; made with rich.
+
+Everything is :class:`rich.text.Text`: brackets in names are no markup. The columns' widths are
+worked out here and not by rich, because numbers must never be cut: columns that do not fit are
+left out by rank, and only texts are shortened.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.cells import cell_len, chop_cells
+from rich.console import Console
+from rich.text import Text
+
+from archcost.report.format import people, visible
+from archcost.report.summary import Fact, citation, facts, heading, identity
+
+if TYPE_CHECKING:
+    from rich.console import ConsoleOptions, RenderResult
+
+    from archcost.report.model import ModelReport
+    from archcost.report.table import Table
+
+DEFAULT_WIDTH = 80
+GAP = 2
+LABEL = 17  # "Receptive field  "
+SHORTEST_TEXT = 12
+SHORTEST_BAR, LONGEST_BAR = 5, 20
+PERCENT = 7  # "100.0 %"
+EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
+
+
+class TableView:
+    """A table that fits itself to the console it is printed on."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if self.table.title:
+            yield _text(self.table.title, "bold")
+            yield Text()
+        yield from _grid(self.table, options.max_width, options.ascii_only)
+        if self.table.notes:
+            yield Text()
+        for note in self.table.notes:
+            yield _text(note, "dim")
+
+
+class ReportView:
+    """A model's report: heading, table, facts, notes."""
+
+    def __init__(self, report: ModelReport) -> None:
+        self.report = report
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        report, width = self.report, options.max_width
+        yield _text(heading(report)[0], "bold")
+        if cited := citation(report.source):
+            yield _text(cited, "dim")
+        yield from _facts(identity(report), width)
+        yield Text()
+        yield from _grid(report.table, width, options.ascii_only)
+        yield Text()
+        yield from _facts(facts(report), width)
+        yield Text()
+        for note in report.table.notes:
+            yield _text(note, "dim")
+
+
+class SheetView:
+    """A title, a line below it, and facts."""
+
+    def __init__(self, title: str, line: str, lines: list[Fact]) -> None:
+        self.title = title
+        self.line = line
+        self.facts = lines
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield _text(self.title, "bold")
+        if self.line:
+            yield _text(self.line, "dim")
+        yield from _facts(self.facts, options.max_width)
+
+
+def table_text(table: Table, *, width: int = DEFAULT_WIDTH) -> str:
+    """The table as plain text."""
+    return plain(TableView(table), width)
+
+
+def report_text(report: ModelReport, *, width: int = DEFAULT_WIDTH) -> str:
+    """The report as plain text."""
+    return plain(ReportView(report), width)
+
+
+def plain(view: TableView | ReportView | SheetView, width: int = DEFAULT_WIDTH) -> str:
+    """What a view shows as plain text, without colours."""
+    file = io.StringIO()
+    console = Console(file=file, width=width, color_system=None, force_terminal=False)
+    console.print(view)
+    return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
+
+
+def _text(text: str, style: str = "") -> Text:
+    return Text(visible(text), style)
+
+
+def _facts(lines: list[Fact], width: int) -> list[Text]:
+    """Labels on the left, what they say on the right; lines break between the pieces."""
+    room = max(width - LABEL, 20)
+    result = []
+    for label, items in lines:
+        rows = [""]
+        for number, item in enumerate(items):
+            piece = visible(item) + ("," if number < len(items) - 1 else "")
+            # Only a piece that is longer than a line is broken itself, between words if it can.
+            for word in [piece] if cell_len(piece) <= room else _words(piece, room):
+                if not rows[-1]:
+                    rows[-1] = word
+                elif cell_len(rows[-1]) + 1 + cell_len(word) <= room:
+                    rows[-1] += f" {word}"
+                else:
+                    rows.append(word)
+        text = Text(label.ljust(LABEL), "bold")
+        text.append(("\n" + " " * LABEL).join(rows), "not bold")
+        result.append(text)
+    return result
+
+
+def _words(text: str, room: int) -> list[str]:
+    return [piece for word in text.split() for piece in chop_cells(word, room)]
+
+
+def _grid(table: Table, width: int, ascii_only: bool) -> Iterator[Text]:
+    """The table's lines in ``width`` columns."""
+    kinds = [column.kind for column in table.columns]
+    rows = [*table.rows, *([table.total] if table.total else [])]
+    cells = [[people(value, kind) for value, kind in zip(row, kinds, strict=True)] for row in rows]
+    natural = [
+        max([len(column.label), *(cell_len(line[index]) for line in cells)])
+        for index, column in enumerate(table.columns)
+    ]
+    chosen = _fit(table, natural, width)
+
+    def line(texts: Sequence[str], row: Sequence[Any] = (), style: str = "") -> Text:
+        text = Text(style=style, no_wrap=True)
+        for number, (index, room) in enumerate(chosen.items()):
+            text.append(" " * GAP if number else "")
+            if kinds[index] == "share" and row:
+                length = room - 1 - PERCENT
+                text.append(_bar(row[index], length, ascii_only), "cyan")
+                text.append(" " + texts[index].rjust(PERCENT))
+                continue
+            cell = _shortened(texts[index], room, ascii_only)
+            blank = " " * (room - cell_len(cell))
+            text.append(cell + blank if kinds[index] in ("text", "shape") else blank + cell)
+        text.rstrip()
+        return text
+
+    rule = ("-" if ascii_only else "─") * (sum(chosen.values()) + GAP * (len(chosen) - 1))
+    yield line([column.label for column in table.columns], style="bold")
+    yield Text(rule, "dim", no_wrap=True)
+    for row, texts in zip(table.rows, cells, strict=False):
+        yield line(texts, row)
+    if table.total:
+        yield Text(rule, "dim", no_wrap=True)
+        yield line(cells[-1], style="bold")
+
+
+def _fit(table: Table, natural: list[int], width: int) -> dict[int, int]:
+    """The columns to show, by index, with their widths."""
+    columns = table.columns
+    texts = [index for index, column in enumerate(columns) if column.kind == "text"]
+    least, wanted = list(natural), list(natural)
+    for index in texts:
+        least[index] = min(natural[index], SHORTEST_TEXT)
+        wanted[index] = min(natural[index], max(SHORTEST_TEXT, width * 2 // 5))
+    for index, column in enumerate(columns):
+        if column.kind == "share":
+            least[index] = max(len(column.label), SHORTEST_BAR + 1 + PERCENT)
+            wanted[index] = least[index]
+
+    def total(sizes: list[int], chosen: list[int]) -> int:
+        return sum(sizes[index] for index in chosen) + GAP * (len(chosen) - 1)
+
+    chosen = [index for index, column in enumerate(columns) if column.rank == 1]
+    while len(chosen) > 1 and total(least, chosen) > width:
+        # Too narrow even for these: drop from the right, first what is no count.
+        extra = [i for i in chosen[1:] if columns[i].kind != "count"] or chosen[1:]
+        chosen.remove(extra[-1])
+    for index in sorted(range(len(columns)), key=lambda i: columns[i].rank):
+        if index not in chosen and columns[index].rank > 1:
+            more = sorted([*chosen, index])
+            if total(wanted, more) <= width:
+                chosen = more
+    sizes = {index: least[index] for index in chosen}
+    spare = width - total(least, chosen)
+    for index in (i for i in texts if i in sizes):
+        given = max(0, min(spare, natural[index] - sizes[index]))
+        sizes[index] += given
+        spare -= given
+    bars = [index for index in chosen if columns[index].kind == "share"]
+    for number, index in enumerate(bars):
+        room = min(spare // (len(bars) - number), LONGEST_BAR - SHORTEST_BAR)
+        sizes[index] += max(0, room)
+        spare -= max(0, room)
+    return {index: sizes[index] for index in chosen}
+
+
+def _shortened(text: str, room: int, ascii_only: bool) -> str:
+    """``text`` in ``room`` cells; its end is kept, where names differ."""
+    if cell_len(text) <= room:
+        return text
+    mark = "..." if ascii_only else "…"
+    front = back = ""
+    half = (room - len(mark)) // 2
+    for character in text:
+        if cell_len(front + character) > half:
+            break
+        front += character
+    for character in reversed(text):
+        if cell_len(front + mark + back + character) > room:
+            break
+        back = character + back
+    return front + mark + back
+
+
+def _bar(value: float | None, length: int, ascii_only: bool) -> str:
+    """A bar of ``length`` cells, filled to the share ``value``."""
+    eighths = round((value or 0.0) * length * 8)
+    if ascii_only:
+        return ("#" * round(eighths / 8)).ljust(length)
+    return ("█" * (eighths // 8) + EIGHTHS[eighths % 8]).ljust(length)

@@ -1,0 +1,308 @@
+"""What a spec says, parsed and checked but not yet expanded for any parameters.
+
+The items mirror the spec language one to one (``docs/spec-language.md``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from numbers import Integral, Real
+from typing import Any, Final
+
+from archcost.ir import ArgumentError, Op
+from archcost.spec.errors import Mark, SpecError
+from archcost.spec.expression import Environment, Expression, ExpressionError, bounded, spelled
+
+MAX_KEPT: Final = 4096
+MAX_NESTED: Final = 16
+MAX_WORD: Final = 1_000
+
+
+class Term:
+    """An expression with its place: errors in its value point at it.
+
+    ``literal`` is its value where that is a constant text, so that names need no evaluation.
+    """
+
+    __slots__ = ("expression", "literal", "mark")
+
+    def __init__(self, expression: Expression, mark: Mark) -> None:
+        self.expression = expression
+        self.mark = mark
+        value = None if expression.names else self(Environment({}))
+        self.literal = value if isinstance(value, str) else None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.expression.names
+
+    def __call__(self, environment: Environment) -> Any:
+        try:
+            return self.expression(environment)
+        except ExpressionError as error:
+            raise SpecError(str(error), self.mark) from None
+
+    def holds(self, environment: Environment) -> bool:
+        """The value as a condition. Raises SpecError for words, which would always hold."""
+        value = self(environment)
+        if isinstance(value, str):
+            raise SpecError(
+                f"a condition is true or false, found the word {value!r:.60}"
+                " (a parameter is written $name)",
+                self.mark,
+            )
+        return bool(value)
+
+
+def key_of(environment: Environment, names: Sequence[str]) -> tuple[Any, ...]:
+    """The values of ``names``, to find again what was made of them; 1, 1.0 and true differ."""
+    values = [environment[name] for name in names]
+    return (*values, *map(type, values))
+
+
+@dataclass(eq=False, repr=False)
+class Item:
+    """What every item may say; ``sources`` and ``labels`` are its ``from`` and ``as``."""
+
+    mark: Mark
+    name: Term | None = None
+    when: Term | None = None
+    sources: tuple[Term, ...] = ()
+    labels: tuple[Term, ...] = ()
+
+
+@dataclass(eq=False, repr=False)
+class Apply(Item):
+    """An operator. ``fixed`` are the arguments that its name stands for."""
+
+    kind: str = ""
+    operator: type[Op] = Op
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    arguments: Mapping[str, Term] = field(default_factory=dict)
+    share: Term | None = None
+
+    def __post_init__(self) -> None:
+        names = dict.fromkeys(n for term in self.arguments.values() for n in term.names)
+        self._variables = tuple(names)
+        self._made: dict[tuple[Any, ...], Op] = {}
+
+    def op(self, environment: Environment) -> Op:
+        """The operator under ``environment``; the same object for the same variables."""
+        key = key_of(environment, self._variables)
+        try:
+            return self._made[key]
+        except KeyError:
+            pass
+        values = {name: term(environment) for name, term in self.arguments.items()}
+        try:
+            op = self.operator(**self.fixed, **values)
+        except ArgumentError as error:
+            at = self.arguments.get(error.argument)
+            raise SpecError(f"{self.kind}: {error}", at.mark if at else self.mark) from None
+        if len(self._made) >= MAX_KEPT:
+            self._made.clear()
+        self._made[key] = op
+        return op
+
+
+@dataclass(eq=False, repr=False)
+class Use(Item):
+    """A block used with arguments."""
+
+    block: Block | None = None
+    arguments: Mapping[str, Term] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        names = dict.fromkeys(n for term in self.arguments.values() for n in term.names)
+        self.variables = tuple(names)
+
+
+@dataclass(eq=False, repr=False)
+class Scope(Item):
+    """A named group of layers."""
+
+    layers: Sequence[Item] = ()
+
+
+@dataclass(eq=False, repr=False)
+class Repeat(Item):
+    """The layers again and again: ``times``, or once for each entry of the lists of ``each``.
+
+    ``dense`` concatenates every round's result to its input.
+    """
+
+    times: Term | None = None
+    each: Mapping[str, Term] = field(default_factory=dict)
+    index: str | None = None
+    layers: Sequence[Item] = ()
+    dense: bool = False
+
+
+@dataclass(eq=False, repr=False)
+class Parallel(Item):
+    """Branches from one value, merged. A branch's scope is None where it opens none."""
+
+    branches: Sequence[tuple[str | None, Sequence[Item]]] = ()
+    merge: str = "concat"
+
+
+@dataclass(eq=False, repr=False)
+class If(Item):
+    """One list of items or the other."""
+
+    condition: Term | None = None
+    then: Sequence[Item] = ()
+    otherwise: Sequence[Item] = ()
+
+
+@dataclass(eq=False, repr=False)
+class Head(Item):
+    """A side branch whose result is an output of the network."""
+
+    layers: Sequence[Item] = ()
+
+
+@dataclass(eq=False, repr=False)
+class Setting:
+    """A parameter: of the network, which ``--set`` may change, or of a block.
+
+    ``default`` is None where a value must be given.
+    """
+
+    name: str
+    mark: Mark
+    default: Term | None = None
+    least: float | None = None
+    most: float | None = None
+    choices: tuple[Any, ...] = ()
+    help: str = ""
+
+    def check(self, value: Any, like: Any, mark: Mark | str | None) -> Any:
+        """``value`` in the type of ``like``, the default's value. Raises SpecError."""
+        if isinstance(like, float) and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if like is not None and type(value) is not type(like):
+            hint = ""
+            if isinstance(like, int) and isinstance(value, float):
+                hint = (
+                    f" (its default, {spelled(like)}, is an integer; for decimals write {like}.0)"
+                )
+            raise SpecError(
+                f"parameter {self.name!r} needs {_TYPES[type(like)]}, found {_shown(value)}{hint}",
+                mark,
+            )
+        if self.choices and value not in self.choices:
+            raise SpecError(
+                f"parameter {self.name!r} is one of "
+                f"{', '.join(map(_shown, self.choices))}; found {_shown(value)}",
+                mark,
+            )
+        entries = value if isinstance(value, tuple) else (value,)
+        for entry in entries:
+            if isinstance(entry, bool) or not isinstance(entry, int | float):
+                continue
+            if self.least is not None and entry < self.least:
+                raise SpecError(f"parameter {self.name!r} is at least {self.least}", mark)
+            if self.most is not None and entry > self.most:
+                raise SpecError(f"parameter {self.name!r} is at most {self.most}", mark)
+        return value
+
+
+_TYPES = {
+    bool: "true or false",
+    int: "an integer",
+    float: "a number",
+    str: "a word",
+    tuple: "a list",
+}
+
+
+def plain(value: Any, depth: int = 0) -> Any:
+    """``value`` as expressions know values: lists become tuples, sizes are bounded.
+
+    Raises:
+        ExpressionError: it is none of null, true, false, a number, text and a list of such.
+    """
+    if isinstance(value, list | tuple):
+        if depth > MAX_NESTED:
+            raise ExpressionError(f"a list nested more than {MAX_NESTED} levels deep")
+        bounded((None,) * len(value))
+        value = tuple([plain(entry, depth + 1) for entry in value])
+    elif not isinstance(value, bool | int | float):  # numpy's numbers
+        if isinstance(value, Integral):
+            value = int(value)
+        elif isinstance(value, Real):
+            value = float(value)
+    if isinstance(value, str) and len(value) > MAX_WORD:
+        raise ExpressionError(f"a text of {len(value)} characters, at most {MAX_WORD}")
+    return bounded(value)
+
+
+def _shown(value: Any) -> str:
+    text = spelled(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+@dataclass(eq=False, repr=False)
+class Block:
+    """A reusable piece."""
+
+    name: str
+    mark: Mark
+    settings: Mapping[str, Setting]
+    layers: Sequence[Item] = ()
+
+
+@dataclass(eq=False, repr=False)
+class InputDecl:
+    """An input: its shape without the batch, and its dtype."""
+
+    name: str
+    mark: Mark
+    shape: Term
+    dtype: str = "fp32"
+
+
+@dataclass(eq=False, repr=False)
+class Variant:
+    """A named setting of the network; ``about`` replaces entries of the network's own (notes
+    are added to them)."""
+
+    name: str
+    mark: Mark
+    settings: Mapping[str, tuple[Any, Mark]]
+    about: Mapping[str, Any]
+    inputs: Sequence[InputDecl] | None = None
+
+
+@dataclass(eq=False, repr=False)
+class Spec:
+    """A whole file. ``about`` holds title, family, year, dataset, source, notes and aliases."""
+
+    name: str
+    file: str
+    about: Mapping[str, Any]
+    inputs: Sequence[InputDecl]
+    settings: Mapping[str, Setting]
+    blocks: Mapping[str, Block]
+    layers: Sequence[Item]
+    variants: Mapping[str, Variant]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The networks of the file: its own name first, then its variants."""
+        return (self.name, *self.variants)
+
+    def describe(self, name: str) -> dict[str, Any]:
+        """``about`` of the network or variant ``name``; a variant's notes follow the network's."""
+        if name == self.name:
+            return dict(self.about)
+        about = self.variants[name].about
+        notes = (*self.about.get("notes", ()), *about.get("notes", ()))
+        return {**self.about, "aliases": (), **about, "notes": notes}
+
+    def aliases(self, name: str) -> tuple[str, ...]:
+        """Other names of the network or variant ``name``."""
+        aliases: tuple[str, ...] = self.describe(name).get("aliases", ())
+        return aliases

@@ -1,0 +1,5 @@
+"""``python -m archcost.cli``."""
+
+from .main import main
+
+main()

@@ -1,0 +1,220 @@
+"""What commands have in common: the model and how it is loaded, the format and where it goes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from archcost.ir import Graph
+
+    ParamType = click.ParamType[Any]
+else:
+    ParamType = click.ParamType  # generic since click 8.4 only
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# As in archcost.ir.FLOATS, which is not loaded for `--help`; a test compares them.
+DTYPES: Final = ("fp64", "fp32", "tf32", "fp16", "bf16", "fp8")
+SHAPE: Final = re.compile(r"[0-9]{1,15}(x[0-9]{1,15})*\Z", re.IGNORECASE)
+
+
+def suggestion(name: str, names: Iterable[str]) -> str:
+    """``; did you mean 'x'?`` where a name is near, else what there is."""
+    from difflib import get_close_matches
+
+    names = list(names)
+    close = get_close_matches(name.lower(), names, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(names)}"
+
+
+class Group(click.Group):
+    """A group that names the nearest command where one is misspelt, and keeps its order."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        names = self.list_commands(ctx)
+        if not name.startswith("-") and self.get_command(ctx, name) is None:
+            raise click.UsageError(f"no command {name!r:.60}{suggestion(name, names)}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+class Choice(ParamType):
+    """One of a few words; a misspelt one gets the nearest."""
+
+    name = "choice"
+
+    def __init__(self, choices: Iterable[str]) -> None:
+        self.choices = tuple(choices)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        return f"[{'|'.join(self.choices)}]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value not in self.choices:
+            self.fail(f"no {value!r:.60}{suggestion(value, self.choices)}", param, ctx)
+        return str(value)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        return completions(self.choices, incomplete)
+
+
+class ModelType(ParamType):
+    """A network; completes to the zoo's names, else to files."""
+
+    name = "model"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        from archcost.sources.zoo import names
+
+        return completions(names(), incomplete) or [CompletionItem(incomplete, type="file")]
+
+
+class ShapeType(ParamType):
+    """``3x224x224``."""
+
+    name = "shape"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        if not SHAPE.match(value):
+            self.fail(
+                f"{value!r:.60} is no shape; expected sizes without the batch, like 3x224x224",
+                param,
+                ctx,
+            )
+        return tuple(int(size) for size in value.lower().split("x"))
+
+
+class SettingType(ParamType):
+    """``key=value``, the value as a spec would read it."""
+
+    name = "setting"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, Any]:
+        if isinstance(value, tuple):
+            return value[0], value[1]
+        key, equals, text = value.partition("=")
+        if not equals or not key.strip():
+            self.fail(
+                f"{value!r:.60} is no setting; expected KEY=VALUE, like classes=10", param, ctx
+            )
+        from archcost.spec import SpecError, parse_value
+
+        try:
+            return key.strip(), parse_value(text)
+        except SpecError as error:
+            self.fail(f"{text!r:.60} is no value: {error}", param, ctx)
+
+
+def completions(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
+    """Those of ``names`` that begin with what has been typed."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(name) for name in names if name.startswith(incomplete.lower())]
+
+
+def together(*decorators: Callable[[F], F]) -> Callable[[F], F]:
+    """Several decorators as one, the first outermost."""
+
+    def decorate(function: F) -> F:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+def _once(
+    _ctx: click.Context, _param: click.Parameter, pairs: tuple[tuple[str, Any], ...]
+) -> dict[str, Any]:
+    settings: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in settings:
+            raise click.BadParameter(f"{key!r:.60} is set twice")
+        settings[key] = value
+    return settings
+
+
+model_argument = click.argument("model", type=ModelType())
+
+model_options = together(
+    click.option(
+        "--input",
+        "inputs",
+        type=ShapeType(),
+        multiple=True,
+        metavar="SHAPE",
+        help="Input shape without the batch, like 3x224x224; once for each input.",
+    ),
+    click.option("--batch", type=click.IntRange(min=1), metavar="N", help="Batch size.  [1]"),
+    click.option(
+        "--set",
+        "settings",
+        type=SettingType(),
+        multiple=True,
+        metavar="KEY=VALUE",
+        callback=_once,
+        help="Set one of the model's parameters (archcost zoo show MODEL lists them); repeatable.",
+    ),
+    click.option(
+        "--dtype",
+        type=Choice(DTYPES),
+        metavar="DTYPE",
+        help=f"Floating-point type: {', '.join(DTYPES)}.  [fp32]",
+    ),
+)
+"""What :func:`load_model` takes."""
+
+
+def output_options(*formats: str) -> Callable[[F], F]:
+    """``--format``, one of ``formats``, and ``-o``."""
+    return together(
+        click.option(
+            "--format",
+            "format_",
+            type=Choice(formats),
+            metavar="FORMAT",
+            help=f"{', '.join(formats)}.  [by FILE's ending, else {formats[0]}]",
+        ),
+        click.option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="Write to FILE, which is replaced when all is written.  [standard output]",
+        ),
+    )
+
+
+def load_model(
+    model: str,
+    inputs: tuple[tuple[int, ...], ...],
+    batch: int | None,
+    settings: dict[str, Any],
+    dtype: str | None,
+) -> Graph:
+    """The graph of MODEL under the model options."""
+    from archcost.sources import load
+
+    return load(model, inputs=inputs or None, batch=batch, dtype=dtype, settings=settings)

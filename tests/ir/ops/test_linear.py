@@ -1,0 +1,161 @@
+"""Linear layers and products: parameters as torch's, macs as its FlopCounterMode counts."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.utils.flop_counter import FlopCounterMode
+
+from archcost.ir import GraphBuilder, Reach, ShapeError, TensorType
+from archcost.ir.ops import make
+from archcost.ir.ops.linear import Embedding, Linear, MatMul, RadialBasis
+
+quick = settings(max_examples=60, deadline=None)
+sizes = st.integers(1, 6)
+
+
+def counted_macs(function, *inputs):
+    """The output of ``function``, and half the flops that torch counts in it."""
+    with FlopCounterMode(display=False) as counter:
+        y = function(*inputs)
+    return y, counter.get_total_flops() // 2
+
+
+@quick
+@given(st.lists(sizes, min_size=2, max_size=5).map(tuple), sizes, st.booleans(), st.booleans())
+def test_linear(shape, out, bias, flatten):
+    x = torch.zeros(shape)
+    if flatten and len(shape) >= 4:
+        x = x.flatten(1)
+    module = torch.nn.Linear(x.shape[-1], out, bias=bias)
+    y, macs = counted_macs(module, x)
+    application = Linear(out, bias, flatten).apply((TensorType(shape),))
+    assert application.outputs == (TensorType(tuple(y.shape)),)
+    assert [p.shape for p in application.parameters] == [
+        tuple(p.shape) for p in module.parameters()
+    ]
+    assert application.macs == macs
+    assert application.flops == 2 * macs + bias * y.numel()
+    assert application.saved == (True, False, 0)
+
+
+def test_linear_reads_all_positions_of_feature_maps():
+    (maps, tokens) = TensorType((2, 3, 5, 7)), TensorType((2, 5, 7))
+    assert Linear(4).apply((maps,)).reach == (Reach(0, 4, 5), Reach(0, 6, 7))
+    assert Linear(4, flatten=False).apply((maps,)).reach is None
+    assert Linear(4).apply((tokens,)).reach is None
+
+
+def test_linear_needs_a_batch():
+    with pytest.raises(ShapeError, match="linear needs an input"):
+        Linear(4).apply((TensorType((3,)),))
+
+
+@st.composite
+def products(draw):
+    """Shapes of two factors, the batch dimensions of which broadcast."""
+    batch = draw(st.lists(sizes, max_size=3))
+    m, k, n = draw(sizes), draw(sizes), draw(sizes)
+    both = []
+    for _ in range(2):
+        mine = [draw(st.sampled_from([size, size, 1])) for size in batch]
+        both.append(mine[draw(st.integers(0, len(batch))) :])
+    return (*both[0], m, k), (*both[1], k, n)
+
+
+@quick
+@given(products(), st.booleans())
+def test_matmul(shapes, transpose_b):
+    a, b = map(torch.zeros, shapes)
+    y, macs = counted_macs(torch.matmul, a, b)
+    if transpose_b:
+        b = b.mT
+    inputs = TensorType(tuple(a.shape)), TensorType(tuple(b.shape))
+    application = MatMul(transpose_b).apply(inputs)
+    assert application.outputs == (TensorType(tuple(y.shape)),)
+    assert application.macs == macs
+    assert application.flops == 2 * macs
+    assert application.saved.inputs
+
+
+def test_matmul_errors():
+    def apply(a, b, **arguments):
+        return MatMul(**arguments).apply((TensorType(a), TensorType(b)))
+
+    with pytest.raises(ShapeError, match=r"\(\.\.\., k, n\) with one k, has 2x3 and 4x5"):
+        apply((2, 3), (4, 5))
+    with pytest.raises(ShapeError, match=r"\(\.\.\., n, k\) with one k, has 2x3 and 3x5"):
+        apply((2, 3), (3, 5), transpose_b=True)
+    with pytest.raises(ShapeError, match=r"last two dimensions .* 5 does not fit 7"):
+        apply((7, 2, 3), (5, 3, 4))
+    with pytest.raises(ShapeError, match="2 dimensions or more"):
+        apply((3,), (3, 4))
+    with pytest.raises(ShapeError, match="one dtype"):
+        MatMul().apply((TensorType((2, 2)), TensorType((2, 2), "bf16")))
+
+
+@quick
+@given(sizes, sizes, sizes, st.booleans())
+def test_rbf(batch, features, out, trainable):
+    application = RadialBasis(out, trainable).apply((TensorType((batch, features)),))
+    centers = torch.zeros(out, features)
+    y = torch.cdist(torch.zeros(batch, features), centers)
+    assert application.outputs == (TensorType(tuple(y.shape)),)
+    assert application.parameters[0].shape == tuple(centers.shape)
+    counts = (application.params, application.buffers)
+    assert counts == ((centers.numel(), 0) if trainable else (0, centers.numel()))
+    pairs = batch * out * features
+    assert application.work.mul == pairs
+    assert application.work.add == pairs + batch * out * (features - 1)
+    assert application.macs == 0
+
+
+def test_rbf_of_lenet5():
+    application = make("rbf", out=10).apply((TensorType((1, 84)),))
+    assert (application.buffers, application.params) == (840, 0)
+    assert application.flops == 10 * (84 + 84 + 83)
+    with pytest.raises(ShapeError, match="flatten it before"):
+        make("rbf", out=10).apply((TensorType((1, 84, 1, 1)),))
+
+
+@quick
+@given(
+    st.lists(sizes, min_size=1, max_size=3).map(tuple),
+    sizes,
+    sizes,
+    st.sampled_from(["fp32", "bf16"]),
+)
+def test_embedding(shape, count, width, dtype):
+    x = torch.zeros(shape, dtype=torch.int64)
+    table = {"fp32": torch.float32, "bf16": torch.bfloat16}[dtype]
+    module = torch.nn.Embedding(count, width, dtype=table)
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
+        y = F.embedding(x, module.weight)
+    application = Embedding(count, width, dtype).apply((TensorType(shape, "int64"),))
+    assert application.outputs == (TensorType(tuple(y.shape), dtype),)
+    assert application.params == count * width
+    assert application.parameter_bytes == module.weight.nbytes
+    assert application.written_bytes == y.nbytes
+    assert application.flops == 0
+    assert application.saved.inputs == any(t.data_ptr() == x.data_ptr() for t in kept)
+
+
+def test_embedding_needs_integers():
+    for dtype in ("fp32", "bool"):
+        with pytest.raises(ShapeError, match=f"needs an input of integers .* has {dtype}"):
+            Embedding(10, 4).apply((TensorType((1, 3), dtype),))
+
+
+def test_a_tied_table_counts_once():
+    builder = GraphBuilder("tied")
+    tokens = builder.input("tokens", TensorType((1, 5), "int64"))
+    (x,) = builder.add(Embedding(100, 8), [tokens], "embedding")
+    table = x.producer.parameters[0]
+    (y,) = builder.add(Linear(100, bias=False), [x], "head", share={"weight": table})
+    graph = builder.build({"logits": y})
+    assert y.shape == (1, 5, 100)
+    assert sum(p.numel for p in graph.parameters) == 800

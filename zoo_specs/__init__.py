@@ -1,0 +1,1 @@
+"""The zoo: one YAML file a family of architectures; no code."""
