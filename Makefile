@@ -15,7 +15,7 @@ PINS := pyproject.toml constraints.txt
 WHEEL := build/wheel
 
 .DEFAULT_GOAL := help
-.PHONY: help report test lint format bench test-wheel clean
+.PHONY: help report test lint format docs bench test-wheel clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,12 @@ lint: $(DEV)  ## ruff and mypy
 format: $(DEV)  ## put the code into the house's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(DEV)  ## what is generated in the documents
+	@mkdir -p build
+	$(BIN)/archcost operators --format markdown -o build/operators.md
+	sed -i -e '/operators:begin/,/operators:end/{/operators:/!d}' \
+	  -e '/operators:begin/r build/operators.md' docs/spec-language.md
 
 bench: $(PEERS)  ## speed, beside the other counters
 	$(BIN)/pytest -s tests/benchmarks

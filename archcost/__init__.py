@@ -55,7 +55,10 @@ def __getattr__(name: str) -> Any:
         return import_module("archcost.sources.zoo").names
     if name not in _HOMES:
         raise AttributeError(f"module 'archcost' has no attribute {name!r}")
-    value = getattr(import_module(_HOMES[name]), name)
+    home = import_module(_HOMES[name])
+    if name in ("Analysis", "analyze"):
+        home.Analysis.viewer = import_module("archcost.report.display")
+    value = getattr(home, name)
     globals()[name] = value
     return value
 

@@ -13,7 +13,7 @@ from .options import Group
 
 # A command NAME is the object `command` in the module beside this one that has its name; a module
 # is imported when its command is used.
-COMMANDS: Final = ("report", "zoo", "completion")
+COMMANDS: Final = ("report", "zoo", "operators", "completion")
 
 REFUSED: Final = 2
 INTERRUPTED: Final = 130

@@ -57,7 +57,9 @@ class TrainingMemory:
 
 def weight_bytes(graph: Graph) -> int:
     """Bytes of all parameters and buffers, a shared one once."""
-    return sum(parameter.nbytes for parameter in graph.parameters)
+    if graph.shares:
+        return sum([parameter.nbytes for parameter in graph.parameters])
+    return sum([node.application.parameter_bytes for node in graph.nodes])
 
 
 def forward_memory(

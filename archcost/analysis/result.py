@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, ClassVar, Protocol
 
 from archcost.analysis.memory import (
     ForwardMemory,
@@ -16,6 +17,7 @@ from archcost.analysis.receptive import ReceptiveField, receptive_fields
 from archcost.analysis.storage import STORAGE_DTYPES, packed_bytes, storage_bytes
 from archcost.analysis.structure import connections, depth
 from archcost.ir import WORK_KINDS, Application, Graph, Node, Shape, Value, Work
+from archcost.ir.collector import collector_paused
 
 
 class LayerCost:
@@ -117,17 +119,33 @@ class Totals:
         return self.flops / self.traffic if self.traffic else 0.0
 
 
+class Viewer(Protocol):
+    """What shows an analysis to people."""
+
+    def rich(self, analysis: Analysis) -> Any:
+        """A renderable of rich."""
+
+    def html(self, analysis: Analysis) -> str:
+        """HTML for a notebook's cell."""
+
+
 class Analysis:
-    """What a network costs: ``totals`` and one :class:`LayerCost` a node in ``layers``."""
+    """What a network costs: ``totals`` and one :class:`LayerCost` a node in ``layers``.
+
+    It knows no formats: ``viewer`` shows it, which ``import archcost`` provides.
+    """
+
+    viewer: ClassVar[Viewer | None] = None
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
 
     @cached_property
+    @collector_paused()
     def layers(self) -> tuple[LayerCost, ...]:
         """One row a node, in the graph's order."""
         fields = self.receptive_fields
-        shared = len(self.graph.parameters) != sum(len(n.parameters) for n in self.graph.nodes)
+        shared = self.graph.shares
         seen: set[object] = set()
         rows = []
         for node in self.graph.nodes:
@@ -142,6 +160,7 @@ class Analysis:
         return tuple(rows)
 
     @cached_property
+    @collector_paused()
     def totals(self) -> Totals:
         graph = self.graph
         counts: dict[Application, int] = {}
@@ -206,6 +225,12 @@ class Analysis:
     def connections(self) -> int:
         """Connections of the whole network in the sense of LeCun et al. (1998)."""
         return sum(row.connections for row in self.layers)
+
+    def __rich__(self) -> Any:
+        return repr(self) if self.viewer is None else self.viewer.rich(self)
+
+    def _repr_html_(self) -> str | None:
+        return None if self.viewer is None else self.viewer.html(self)
 
     def __repr__(self) -> str:
         totals = self.totals

@@ -49,22 +49,31 @@ class Node:
     ``source`` says where the node was read from (``file:line:column``), for messages.
     """
 
-    __slots__ = ("application", "inputs", "name", "outputs", "parameters", "source")
+    __slots__ = ("_parameters", "application", "inputs", "name", "outputs", "source")
 
     def __init__(
         self,
         name: str,
         application: Application,
         inputs: tuple[Value, ...],
-        parameters: tuple[Parameter, ...],
+        parameters: tuple[Parameter, ...] | None,
         source: object,
     ) -> None:
         self.name = name
         self.application = application
         self.inputs = inputs
         self.outputs: tuple[Value, ...] = ()
-        self.parameters = parameters
+        self._parameters = parameters
         self.source = source
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The parameters and buffers; its own ones are made when they are first asked for."""
+        if self._parameters is None:
+            self._parameters = tuple(
+                [Parameter(self.name + p.suffix, *p[1:]) for p in self.application.stored]
+            )
+        return self._parameters
 
     @property
     def op(self) -> Op:
@@ -80,7 +89,10 @@ class Node:
 
 
 class Graph:
-    """A network: its nodes in topological order. Made by :class:`GraphBuilder`; read-only."""
+    """A network: its nodes in topological order. Made by :class:`GraphBuilder`; read-only.
+
+    ``shares`` says whether any node uses another's parameters.
+    """
 
     def __init__(
         self,
@@ -89,8 +101,11 @@ class Graph:
         outputs: Mapping[str, Value],
         nodes: tuple[Node, ...],
         metadata: Mapping[str, Any],
+        *,
+        shares: bool,
     ) -> None:
         self.name = name
+        self.shares = shares
         self.inputs = inputs
         self.named_outputs = dict(outputs)
         self.nodes = nodes
@@ -222,6 +237,7 @@ class GraphBuilder:
         self._inputs: list[Value] = []
         self._nodes: list[Node] = []
         self._names: set[str] = set()
+        self._shares = False
         self._values: set[Value] = set()
 
     def __len__(self) -> int:
@@ -257,18 +273,22 @@ class GraphBuilder:
         """
         if not self._values.issuperset(inputs):
             raise GraphError(f"node {name!r} reads a value of another graph")
-        types = tuple([value.type for value in inputs])
+        types = (inputs[0].type,) if len(inputs) == 1 else tuple([v.type for v in inputs])
         try:
             application = op.apply(types)
         except ShapeError as error:
             raise ShapeError(error.needs, node=name, inputs=types, source=_place(source)) from None
         self._take(name)
-        parameters: tuple[Parameter, ...] = ()
-        if application.parameters:
-            parameters = tuple([Parameter(name + p[0], *p[1:]) for p in application.stored])
-            if share:
-                parameters = self._shared(parameters, application, share, name, source)
-        node = Node(name, application, tuple(inputs), parameters, source)
+        node = Node(name, application, tuple(inputs), None, source)
+        if share:
+            self._shares = True
+            node = Node(
+                name,
+                application,
+                node.inputs,
+                self._shared(node.parameters, application, share, name, source),
+                source,
+            )
         for value in inputs:
             value.consumers.append(node)
         types = application.outputs
@@ -295,7 +315,14 @@ class GraphBuilder:
         for name, value in outputs.items():
             if value not in self._values:
                 raise GraphError(f"output {name!r} is a value of another graph")
-        return Graph(self.name, tuple(self._inputs), outputs, tuple(self._nodes), metadata or {})
+        return Graph(
+            self.name,
+            tuple(self._inputs),
+            outputs,
+            tuple(self._nodes),
+            metadata or {},
+            shares=self._shares,
+        )
 
     def _take(self, name: str) -> None:
         if name in self._names:

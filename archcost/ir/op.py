@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, fields
 from functools import cached_property
 from math import prod
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, TypeVar, dataclass_transform
 
 from archcost.ir.arguments import check
 from archcost.ir.errors import ShapeError
@@ -66,6 +66,7 @@ class Application:
         "op",
         "output_bytes",
         "outputs",
+        "parameter_bytes",
         "parameters",
         "params",
         "reach",
@@ -90,6 +91,7 @@ class Application:
         self.stored = tuple(_stored(spec, spec.dtype or dtype) for spec in self.parameters)
         if any(p.numel > MAX_ELEMENTS for p in self.stored):
             raise ShapeError("needs a parameter beyond 2^53 elements")
+        self.parameter_bytes = sum(p.nbytes for p in self.stored)
         self.work = op.work(inputs, self.outputs)
         self.reach = op.reach(inputs, self.outputs)
         self.saved = op.saved(inputs, self.outputs)
@@ -107,11 +109,6 @@ class Application:
         self.output_bytes = tuple(output.nbytes for output in self.outputs)
         self.written_bytes = 0 if op.view else sum(self.output_bytes)
 
-    @property
-    def parameter_bytes(self) -> int:
-        """Bytes of the parameters and buffers, were they this node's alone."""
-        return sum(p.nbytes for p in self.stored)
-
 
 def _stored(spec: ParameterSpec, dtype: str) -> Stored:
     numel = prod(spec.shape)
@@ -120,12 +117,27 @@ def _stored(spec: ParameterSpec, dtype: str) -> Stored:
     )
 
 
-@dataclass(frozen=True)
+_Class = TypeVar("_Class")
+
+
+@dataclass_transform(frozen_default=True)
+def operator(cls: type[_Class]) -> type[_Class]:
+    """Declare an operator: a frozen dataclass, whose methods are those of :class:`Op`.
+
+    ``@dataclass(frozen=True)`` generates and compiles source for each class, which for the
+    operators of one small network takes longer than all the rest of a report.
+    """
+    dataclass(init=False, repr=False, eq=False)(cls)
+    cls._fields = fields(cls)  # type: ignore[attr-defined, arg-type]
+    return cls
+
+
+@operator
 class Op:
     """An operator: everything that is intrinsic to it, and nothing else.
 
-    A subclass is a frozen dataclass whose fields are its arguments, annotated with the names of
-    :mod:`archcost.ir.arguments`; it overrides :meth:`infer` and, where they are not trivial,
+    A subclass is declared with :func:`operator`; its fields are its arguments, annotated with the
+    names of :mod:`archcost.ir.arguments`; it overrides :meth:`infer` and, where not trivial,
     :meth:`parameters`, :meth:`work`, :meth:`reach` and :meth:`saved`. Shapes are batch first,
     channels second. An operator holds no shapes itself, so a graph can be rebuilt for other inputs.
     """
@@ -148,12 +160,51 @@ class Op:
     keeps: ClassVar[Literal["inputs", "outputs", "nothing"]] = "nothing"
     """What the backward pass needs again."""
 
+    _fields: ClassVar[tuple[Field[Any], ...]]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        name = type(self).__name__
+        if len(args) > len(self._fields):
+            raise TypeError(f"{name} takes at most {len(self._fields)} arguments")
+        given = dict(zip([field.name for field in self._fields], args, strict=False))
+        if twice := given.keys() & kwargs.keys():
+            raise TypeError(f"{name} got {', '.join(sorted(twice))} twice")
+        given |= kwargs
+        for field in self._fields:
+            value = given.pop(field.name, field.default)
+            if value is MISSING:
+                raise TypeError(f"{name} needs {field.name!r}")
+            self.__dict__[field.name] = value
+        if given:
+            raise TypeError(f"{name} has no argument {', '.join(map(repr, given))}")
+        self.__post_init__()
+
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            canonical = check(field.name, str(field.type), value)
-            if canonical is not value:
-                object.__setattr__(self, field.name, canonical)
+        for field in self._fields:
+            name = field.name
+            self.__dict__[name] = check(name, str(field.type), self.__dict__[name])
+
+    def _values(self) -> tuple[Any, ...]:
+        return tuple([self.__dict__[field.name] for field in self._fields])
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return self._values() == other._values()
+
+    def __hash__(self) -> int:
+        return hash(self._values())
+
+    def __repr__(self) -> str:
+        pairs = zip(self._fields, self._values(), strict=True)
+        shown = ", ".join([f"{field.name}={value!r}" for field, value in pairs])
+        return f"{type(self).__qualname__}({shown})"
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise FrozenInstanceError(f"cannot assign to field {name!r}")
+
+    def __delattr__(self, name: str) -> None:
+        raise FrozenInstanceError(f"cannot delete field {name!r}")
 
     def infer(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
         """The types of the outputs. Raises ShapeError saying what was needed."""
@@ -225,6 +276,6 @@ class Op:
         """The arguments that differ from their defaults: what ``make(op.kind, ...)`` takes."""
         return {
             field.name: value
-            for field in fields(self)
+            for field in self._fields
             if field.name != self.named_by and (value := getattr(self, field.name)) != field.default
         }

@@ -36,7 +36,7 @@ class Stored(NamedTuple):
     index_bits: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class ModelReport:
     """What a report shows of an analysis: ``table`` by ``by``, and everything else on demand.
 

@@ -122,7 +122,7 @@ def _rebuilt(
     if dtype is not None and dtype not in FLOATS:
         raise SourceError(f"no floating-point dtype {dtype!r}{nearest(dtype, FLOATS)}")
     if batch is not None and (type(batch) is not int or not 1 <= batch <= LARGEST):
-        raise SourceError(f"the batch is an integer from 1 to {LARGEST}, not {batch!r:.40}")
+        raise SourceError(f"the batch is an integer from 1 to {LARGEST}")
     if shapes is not None:
         if len(shapes) != len(graph.inputs):
             raise SourceError(f"{graph.name} has {len(graph.inputs)} inputs, {len(shapes)} given")

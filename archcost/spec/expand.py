@@ -16,12 +16,14 @@ from archcost.ir import (
     Value,
 )
 from archcost.ir.arguments import LARGEST
+from archcost.ir.collector import collector_paused
 from archcost.ir.ops import make
 from archcost.spec.errors import Mark, SpecError, nearest, shown
 from archcost.spec.expression import Environment, ExpressionError
 from archcost.spec.model import (
     MAX_KEPT,
     Apply,
+    Block,
     Head,
     If,
     InputDecl,
@@ -73,7 +75,8 @@ def expand(
     declared = variant.inputs if variant and variant.inputs else spec.inputs
     builder = GraphBuilder(about["name"])
     values = _declare_inputs(builder, spec, declared, environment, inputs, batch, dtype)
-    outputs = _Expansion(spec, builder, environment, values).run()
+    with collector_paused():
+        outputs = _Expansion(spec, builder, environment, values).run()
     return builder.build(outputs, about)
 
 
@@ -119,7 +122,7 @@ def _declare_inputs(
             f"{len(given)} given"
         )
     if type(batch) is not int or not 1 <= batch <= LARGEST:
-        raise SpecError(f"the batch is an integer from 1 to {LARGEST}, not {batch!r:.40}")
+        raise SpecError(f"the batch is an integer from 1 to {LARGEST}")
     if dtype not in FLOATS:
         raise SpecError(f"no floating-point dtype {shown(dtype)}{nearest(dtype, FLOATS)}")
     values = {}
@@ -165,6 +168,7 @@ class _Expansion:
         self.outputs: dict[str, Value] = {}
         self.shared: dict[str, dict[str, Parameter]] = {}
         self._steps = 0
+        self._made = 0
         self._levels = 0
         self._counts: dict[str, int] = {}
         self._arguments: dict[tuple[Any, ...], Environment] = {}
@@ -185,21 +189,22 @@ class _Expansion:
         main = self._chain(self.spec.layers, first, _Frame(self.environment, "", {}))
         return {"output": main, **self.outputs}
 
-    def _step(self, item: Item) -> None:
+    def _step(self, item: Item, steps: int = 1) -> None:
         """Refuse a spec that goes on and on and hardly makes an operator."""
-        self._steps += 1
-        if self._steps > MAX_IDLE + 8 * len(self.builder):
+        self._steps += steps
+        if self._steps > MAX_IDLE + 8 * self._made:
             raise SpecError(
-                f"unfolding takes {self._steps} steps for {len(self.builder)} operators",
-                item.mark,
+                f"unfolding takes {self._steps} steps for {self._made} operators", item.mark
             )
 
     def _chain(self, items: Sequence[Item], value: Value, frame: _Frame) -> Value:
+        if not items:
+            return value
+        self._step(items[0], len(items))
         self._levels += 1
+        if self._levels > MAX_LEVELS:
+            raise SpecError(f"the items nest more than {MAX_LEVELS} levels deep", items[0].mark)
         for item in items:
-            self._step(item)
-            if self._levels > MAX_LEVELS:
-                raise SpecError(f"the items nest more than {MAX_LEVELS} levels deep", item.mark)
             if item.when is not None and not item.when.holds(frame.environment):
                 continue
             if item.sources and type(item) is not Apply:
@@ -246,9 +251,11 @@ class _Expansion:
         item: Item,
         share: Mapping[str, Parameter] | None = None,
     ) -> tuple[Value, ...]:
-        if len(self.builder) >= MAX_NODES:
+        self._made += 1
+        if self._made > MAX_NODES:
             raise SpecError(f"the network has more than {MAX_NODES} operators", item.mark)
-        self._check_name(name, item)
+        if len(name) > MAX_NAME or not name.isprintable():
+            raise _bad_name(name, item)
         try:
             return self.builder.add(op, inputs, name, share=share, source=item.mark)
         except GraphError as error:
@@ -262,18 +269,26 @@ class _Expansion:
         key = (item, *key_of(outer, item.variables))
         environment = self._arguments.get(key)
         if environment is None:
-            environment = self.environment.extended({})
-            for name, setting in block.settings.items():
-                term = item.arguments.get(name) or setting.default
-                assert term is not None
-                environment[name] = setting.check(
-                    term(outer if name in item.arguments else environment), None, term.mark
-                )
-            if len(self._arguments) >= MAX_KEPT:
-                self._arguments.clear()
-            self._arguments[key] = environment
+            given = {name: term(outer) for name, term in item.arguments.items()}
+            # Other variables (a loop's index) often give the same arguments.
+            exact = (item, block, *key_of(given, tuple(given)))
+            environment = self._arguments.get(exact) or self._bind(item, block, given)
+            for its in (key, exact):
+                if len(self._arguments) >= MAX_KEPT:
+                    self._arguments.clear()
+                self._arguments[its] = environment
         prefix = self._open(item, block.name, frame)
         return self._chain(block.layers, value, _Frame(environment, prefix, {}))
+
+    def _bind(self, item: Use, block: Block, given: Mapping[str, Any]) -> Environment:
+        """The variables that ``block`` sees when it is used with the arguments ``given``."""
+        environment = self.environment.extended({})
+        for name, setting in block.settings.items():
+            term = item.arguments.get(name) or setting.default
+            assert term is not None
+            value = given[name] if name in given else term(environment)
+            environment[name] = setting.check(value, None, term.mark) if setting.bounded else value
+        return environment
 
     def _scope(self, item: Scope, value: Value, frame: _Frame) -> Value:
         prefix = self._open(item, None, frame)
@@ -291,7 +306,8 @@ class _Expansion:
             else:
                 name = item.name(environment)
                 prefix = f"{frame.prefix}{name}/" if name else frame.prefix
-            self._check_name(prefix, item)
+            if len(prefix) > MAX_NAME or not prefix.isprintable():
+                raise _bad_name(prefix, item)
             self._step(item)
             before = value
             value = self._chain(item.layers, value, _Frame(environment, prefix, frame.labels))
@@ -372,15 +388,9 @@ class _Expansion:
         if not name:
             return frame.prefix
         prefix = f"{frame.prefix}{name}/"
-        self._check_name(prefix, item)
+        if len(prefix) > MAX_NAME or not prefix.isprintable():
+            raise _bad_name(prefix, item)
         return prefix
-
-    @staticmethod
-    def _check_name(name: str, item: Item) -> None:
-        if len(name) > MAX_NAME:
-            raise SpecError(f"a name of {len(name)} characters, at most {MAX_NAME}", item.mark)
-        if not name.isprintable():
-            raise SpecError(f"a name is printable, found {name!r:.100}", item.mark)
 
     def _numbered(self, prefix: str, kind: str) -> str:
         """``prefix`` + ``kind``, numbered from the second one on."""
@@ -416,3 +426,9 @@ class _Expansion:
                 meaning = "the value before" if label == "." else "an input"
                 raise SpecError(f"{label!r} is no label: it means {meaning}", term.mark)
             frame.labels[label] = value
+
+
+def _bad_name(name: str, item: Item) -> SpecError:
+    if len(name) > MAX_NAME:
+        return SpecError(f"a name of {len(name)} characters, at most {MAX_NAME}", item.mark)
+    return SpecError(f"a name is printable, found {name!r:.100}", item.mark)

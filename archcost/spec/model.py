@@ -55,7 +55,7 @@ class Term:
         return bool(value)
 
 
-def key_of(environment: Environment, names: Sequence[str]) -> tuple[Any, ...]:
+def key_of(environment: Mapping[str, Any], names: Sequence[str]) -> tuple[Any, ...]:
     """The values of ``names``, to find again what was made of them; 1, 1.0 and true differ."""
     values = [environment[name] for name in names]
     return (*values, *map(type, values))
@@ -86,23 +86,28 @@ class Apply(Item):
         names = dict.fromkeys(n for term in self.arguments.values() for n in term.names)
         self._variables = tuple(names)
         self._made: dict[tuple[Any, ...], Op] = {}
+        self._distinct: dict[tuple[Any, ...], Op] = {}
 
     def op(self, environment: Environment) -> Op:
         """The operator under ``environment``; the same object for the same variables."""
-        key = key_of(environment, self._variables)
-        try:
-            return self._made[key]
-        except KeyError:
-            pass
+        key = key_of(environment, self._variables) if self._variables else ()
+        op = self._made.get(key)
+        if op is not None:
+            return op
         values = {name: term(environment) for name, term in self.arguments.items()}
-        try:
-            op = self.operator(**self.fixed, **values)
-        except ArgumentError as error:
-            at = self.arguments.get(error.argument)
-            raise SpecError(f"{self.kind}: {error}", at.mark if at else self.mark) from None
-        if len(self._made) >= MAX_KEPT:
-            self._made.clear()
-        self._made[key] = op
+        # Other variables (a loop's index) often give the same arguments.
+        exact = key_of(values, tuple(values))
+        op = self._distinct.get(exact)
+        if op is None:
+            try:
+                op = self.operator(**self.fixed, **values)
+            except ArgumentError as error:
+                at = self.arguments.get(error.argument)
+                raise SpecError(f"{self.kind}: {error}", at.mark if at else self.mark) from None
+        for kept, its in ((self._made, key), (self._distinct, exact)):
+            if len(kept) >= MAX_KEPT:
+                kept.clear()
+            kept[its] = op
         return op
 
 
@@ -177,6 +182,11 @@ class Setting:
     most: float | None = None
     choices: tuple[Any, ...] = ()
     help: str = ""
+
+    @property
+    def bounded(self) -> bool:
+        """Whether values have to be compared with anything."""
+        return bool(self.choices) or self.least is not None or self.most is not None
 
     def check(self, value: Any, like: Any, mark: Mark | str | None) -> Any:
         """``value`` in the type of ``like``, the default's value. Raises SpecError."""

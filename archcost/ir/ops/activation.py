@@ -7,12 +7,11 @@ Sign changes are free, the absolute value inside a formula among them, and const
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Final, Literal, NamedTuple
 
 from archcost.ir.arguments import Count, Dim, Number
 from archcost.ir.errors import ArgumentError, ShapeError
-from archcost.ir.op import Op, Saved
+from archcost.ir.op import Op, Saved, operator
 from archcost.ir.ops.dimensions import dimension
 from archcost.ir.types import ParameterSpec, TensorType, Work, bytes_for
 
@@ -78,7 +77,7 @@ FORMULAS: Final[dict[str, Formula]] = {
 """function -> what it does to one element, each count's formula above it."""
 
 
-@dataclass(frozen=True)
+@operator
 class Activation(Op):
     """The function of its name (:data:`FORMULAS`), element by element, on a tensor of any shape.
 
@@ -132,7 +131,7 @@ class Activation(Op):
         return FORMULAS[self.function].work.times(inputs[0].numel)
 
 
-@dataclass(frozen=True)
+@operator
 class PReLU(Op):
     """y = x > 0 ? x : w * x over (N, C, ...), with a learned w for each channel.
 
@@ -156,7 +155,7 @@ class PReLU(Op):
         return Work(cmp=1, mul=1).times(inputs[0].numel)
 
 
-@dataclass(frozen=True)
+@operator
 class Maxout(Op):
     """(N, C, ...) -> (N, C / pieces, ...): the maximum of ``pieces`` neighbouring channels.
 
@@ -186,7 +185,7 @@ class Maxout(Op):
         return Saved(extra=bytes_for(outputs[0].numel, "int64"))
 
 
-@dataclass(frozen=True)
+@operator
 class Softmax(Op):
     """y = exp(x - max x) / sum(exp(x - max x)) along dimension ``dim``, on a tensor of any shape.
 

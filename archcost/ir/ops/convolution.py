@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod
 from typing import ClassVar, Literal
 
 from archcost.ir.arguments import Count, Offset, Padding, Rounding, Size, Table
 from archcost.ir.errors import ShapeError
-from archcost.ir.op import Op, Reach
+from archcost.ir.op import Op, Reach, operator
 from archcost.ir.ops.windows import Windows, pairs, per_dimension, spatial_rank
 from archcost.ir.types import ParameterSpec, TensorType, Work
 
 
-@dataclass(frozen=True)
+@operator
 class Conv(Op):
     """Convolution over (N, C, spatial...) with ``out`` output channels.
 
@@ -94,7 +93,7 @@ class Conv(Op):
         return per_dimension(self.kind, "kernel", self.kernel, x.rank - 2)
 
 
-@dataclass(frozen=True)
+@operator
 class DepthwiseConv(Op):
     """Convolution of each channel with its own ``multiplier`` kernels: as many groups as channels.
 
@@ -143,7 +142,7 @@ class DepthwiseConv(Op):
         return self.grouped(inputs[0]).reach(inputs, outputs)
 
 
-@dataclass(frozen=True)
+@operator
 class ConvTranspose(Op):
     """Transposed convolution: the gradient of :class:`Conv` with regard to its input.
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 from typing import ClassVar, Literal
 
 from archcost.ir.arguments import Count, DTypeName
 from archcost.ir.errors import ShapeError
-from archcost.ir.op import Op, Reach
+from archcost.ir.op import Op, Reach, operator
 from archcost.ir.ops.dimensions import broadcast, same_dtype
 from archcost.ir.ops.windows import whole
 from archcost.ir.types import FLOATS, ParameterSpec, TensorType, Work, bytes_for, shape_text
 
 
-@dataclass(frozen=True)
+@operator
 class Linear(Op):
     """y = W x + b, with ``out`` rows in W.
 
@@ -62,7 +62,7 @@ class Linear(Op):
         return prod(x.shape[1:]) if self.flattens(x) else x.shape[-1]
 
 
-@dataclass(frozen=True)
+@operator
 class MatMul(Op):
     """Product of two tensors, (..., m, k) x (..., k, n) -> (..., m, n).
 
@@ -98,7 +98,7 @@ class MatMul(Op):
         return Work(mac=outputs[0].numel * inputs[0].shape[-1])
 
 
-@dataclass(frozen=True)
+@operator
 class RadialBasis(Op):
     """(N, in) -> (N, out): squared distances to ``out`` centers, y_i = sum_j (x_j - w_ij)^2.
 
@@ -129,7 +129,7 @@ class RadialBasis(Op):
         return Work(add=n + n - 1, mul=n).times(outputs[0].numel)
 
 
-@dataclass(frozen=True)
+@operator
 class Embedding(Op):
     """Rows of a table of (``count``, ``width``), by index: (N, ...) of integers -> (N, ..., width).
 

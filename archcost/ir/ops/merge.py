@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from archcost.ir.arguments import Dim
 from archcost.ir.errors import ShapeError
-from archcost.ir.op import Op, Reach
+from archcost.ir.op import Op, Reach, operator
 from archcost.ir.ops.dimensions import along, broadcast, dimension, same_dtype
 from archcost.ir.types import TensorType, Work, shape_text
 
 
-@dataclass(frozen=True)
+@operator
 class Concat(Op):
     """The inputs one behind the other along dimension ``dim``; all other sizes are equal.
 
@@ -47,7 +46,7 @@ class Concat(Op):
         return along(inputs[0], dim, Reach(-moved, 0, 1))
 
 
-@dataclass(frozen=True)
+@operator
 class Elementwise(Op):
     """Sum, product or maximum of two or more tensors, element by element.
 

@@ -6,17 +6,16 @@ whole input are left out of it, as computations of receptive fields do.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from archcost.ir.arguments import Count, Number
 from archcost.ir.errors import ArgumentError, ShapeError
-from archcost.ir.op import Op, Reach, Saved
+from archcost.ir.op import Op, Reach, Saved, operator
 from archcost.ir.ops.windows import Windows
 from archcost.ir.types import ParameterSpec, Shape, TensorType, Work
 
 
-@dataclass(frozen=True)
+@operator
 class BatchNorm(Op):
     """Batch normalisation of each channel (Ioffe and Szegedy 2015) over (N, C, ...).
 
@@ -52,7 +51,7 @@ class BatchNorm(Op):
         return _statistics_saved(inputs[0].channels)
 
 
-@dataclass(frozen=True)
+@operator
 class LayerNorm(Op):
     """Layer normalisation (Ba et al. 2016) over the last ``dims`` dimensions of (N, ...).
 
@@ -84,7 +83,7 @@ class LayerNorm(Op):
         return TensorType(x.shape[: -self.dims]).numel
 
 
-@dataclass(frozen=True)
+@operator
 class GroupNorm(Op):
     """Group normalisation (Wu and He 2018) over (N, C, ...): ``groups`` groups of channels,
     each normalised in each sample; ``affine`` gives a weight and a bias for each channel."""
@@ -116,7 +115,7 @@ class GroupNorm(Op):
         return _statistics_saved(inputs[0].shape[0] * self.groups)
 
 
-@dataclass(frozen=True)
+@operator
 class InstanceNorm(Op):
     """Instance normalisation (Ulyanov et al. 2016) over (N, C, spatial...): each channel of each
     sample by its own statistics.
@@ -150,7 +149,7 @@ class InstanceNorm(Op):
         return _statistics_saved(x.shape[0] * x.channels)
 
 
-@dataclass(frozen=True)
+@operator
 class LocalResponseNorm(Op):
     """Local response normalisation over (N, C, ...): ``y = x / (k + alpha / n * sum x^2)^beta``.
 
@@ -214,7 +213,7 @@ class LocalResponseNorm(Op):
         return Windows(self.kind, x, self.size, 1, (self.size - 1) // 2)
 
 
-@dataclass(frozen=True)
+@operator
 class ScaleShift(Op):
     """Multiplies each channel of (N, C, ...) by a weight and adds a bias, both trainable.
 

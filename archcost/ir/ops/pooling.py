@@ -5,18 +5,17 @@ Padding is never added or compared: a window costs what the input elements under
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import gcd, isfinite, prod
 from typing import ClassVar, Literal
 
 from archcost.ir.arguments import Fraction, Number, Padding, Rounding, Size
 from archcost.ir.errors import ArgumentError, ShapeError
-from archcost.ir.op import Op, Reach, Saved
+from archcost.ir.op import Op, Reach, Saved, operator
 from archcost.ir.ops.windows import Windows, floor_sum, pairs, per_dimension, spatial_rank, whole
 from archcost.ir.types import TensorType, Work, bytes_for
 
 
-@dataclass(frozen=True)
+@operator
 class _Sliding(Op):
     """A pool whose windows slide over each channel: (N, C, in...) -> (N, C, windows...)."""
 
@@ -45,7 +44,7 @@ class _Sliding(Op):
         return x.shape[0] * x.channels * (windows.covered() - _occupied(windows))
 
 
-@dataclass(frozen=True)
+@operator
 class MaxPool(_Sliding):
     """The largest element of each window: (N, C, in...) -> (N, C, windows...).
 
@@ -87,7 +86,7 @@ class MaxPool(_Sliding):
         )
 
 
-@dataclass(frozen=True)
+@operator
 class AvgPool(_Sliding):
     """The mean of each window: (N, C, in...) -> (N, C, windows...).
 
@@ -114,7 +113,7 @@ class AvgPool(_Sliding):
         return Windows(self.kind, x, self.kernel, stride, self.padding, rounding=self.rounding)
 
 
-@dataclass(frozen=True)
+@operator
 class SumPool(_Sliding):
     """The sum of each window: (N, C, in...) -> (N, C, windows...).
 
@@ -140,7 +139,7 @@ class SumPool(_Sliding):
         return Windows(self.kind, x, self.kernel, stride, self.padding, rounding=self.rounding)
 
 
-@dataclass(frozen=True)
+@operator
 class LpPool(_Sliding):
     """The Lp norm of each window, ``(sum |x|^p)^(1/p)``: (N, C, in...) -> (N, C, windows...).
 
@@ -183,7 +182,7 @@ class LpPool(_Sliding):
         return Windows(self.kind, x, self.kernel, stride, 0, rounding=self.rounding)
 
 
-@dataclass(frozen=True)
+@operator
 class GlobalPool(Op):
     """The maximum or mean of each channel: (N, C, in...) -> (N, C, 1...).
 
@@ -216,7 +215,7 @@ class GlobalPool(Op):
         return _argmax_saved(outputs[0]) if self.mode == "max" else Saved()
 
 
-@dataclass(frozen=True)
+@operator
 class AdaptivePool(Op):
     """The maximum or mean of ``size`` bins that cover the input: (N, C, in...) -> (N, C, size...).
 
@@ -267,7 +266,7 @@ class AdaptivePool(Op):
         return Saved(inputs=any(size > 1 for size in y.spatial))
 
 
-@dataclass(frozen=True)
+@operator
 class FractionalMaxPool(Op):
     """Maxima of pseudo-random windows (Graham 2014): (N, C, in...) -> (N, C, out...).
 
@@ -329,7 +328,7 @@ class FractionalMaxPool(Op):
         return _argmax_saved(outputs[0])
 
 
-@dataclass(frozen=True)
+@operator
 class MaxUnpool(Op):
     """Puts each element back where its maximum lay, zeros elsewhere.
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from archcost.ir.arguments import Fraction
 from archcost.ir.errors import ShapeError
-from archcost.ir.op import Op, Saved
+from archcost.ir.op import Op, Saved, operator
 from archcost.ir.types import TensorType
 
 
-@dataclass(frozen=True)
+@operator
 class Dropout(Op):
     """Zeroes elements with probability ``rate`` in training, and scales the others by 1/(1 - rate).
 
@@ -45,7 +44,7 @@ class Dropout(Op):
         return Saved(extra=x.numel if self.per == "element" else x.shape[0] * x.channels)
 
 
-@dataclass(frozen=True)
+@operator
 class DropPath(Op):
     """Zeroes whole samples of (N, ...) with probability ``rate`` in training: stochastic depth.
 

@@ -6,14 +6,13 @@ Those whose ``view`` is true hand on their input's storage; the others copy.
 from __future__ import annotations
 
 import fractions
-from dataclasses import dataclass
 from itertools import accumulate
 from math import prod
 from typing import ClassVar, Final, Literal
 
 from archcost.ir.arguments import Count, Dim, Index, Ints, Offset, Padding, Size
 from archcost.ir.errors import ArgumentError, ShapeError
-from archcost.ir.op import Op, Reach
+from archcost.ir.op import Op, Reach, operator
 from archcost.ir.ops.dimensions import along, dimension
 from archcost.ir.ops.windows import pairs, per_dimension, spatial_rank, whole
 from archcost.ir.types import Shape, TensorType, Work, shape_text
@@ -22,7 +21,7 @@ MOST_PARTS: Final = 4096
 """Most outputs that a split is believed to have."""
 
 
-@dataclass(frozen=True)
+@operator
 class Identity(Op):
     """y = x, for a tensor of any shape: a name for a place in the network."""
 
@@ -33,7 +32,7 @@ class Identity(Op):
         return inputs
 
 
-@dataclass(frozen=True)
+@operator
 class Pad(Op):
     """(N, C, spatial...) with elements added around: out = before + in + after in each dimension.
 
@@ -81,7 +80,7 @@ class Pad(Op):
         return pairs(self.kind, self.padding, spatial_rank(self.kind, x))
 
 
-@dataclass(frozen=True)
+@operator
 class Crop(Op):
     """(N, C, spatial...) -> the part of ``size`` that begins at ``offset`` in each dimension.
 
@@ -130,7 +129,7 @@ class Crop(Op):
         return per_dimension(self.kind, "offset", self.offset, x.rank - 2)
 
 
-@dataclass(frozen=True)
+@operator
 class Upsample(Op):
     """(N, C, spatial...) -> the same in ``scale`` times the size, or in ``size``.
 
@@ -187,7 +186,7 @@ class Upsample(Op):
         return Reach(float(at - 1 + step), float(at + 1 - step), float(ratio))
 
 
-@dataclass(frozen=True)
+@operator
 class Reshape(Op):
     """(N, ...) -> (N, *shape), with the same elements in the same order.
 
@@ -228,7 +227,7 @@ class Reshape(Op):
         return _flattened(inputs[0], outputs[0])
 
 
-@dataclass(frozen=True)
+@operator
 class Flatten(Op):
     """The dimensions from ``start`` to ``end``, both included, as one."""
 
@@ -255,7 +254,7 @@ class Flatten(Op):
         return _flattened(inputs[0], outputs[0])
 
 
-@dataclass(frozen=True)
+@operator
 class Permute(Op):
     """The dimensions in another order: dimension i of the output is ``dims[i]`` of the input.
 
@@ -277,7 +276,7 @@ class Permute(Op):
         return (x.with_shape(tuple(x.shape[dim] for dim in dims)),)
 
 
-@dataclass(frozen=True)
+@operator
 class Slice(Op):
     """Every ``step``-th position of dimension ``dim`` from ``start`` up to, without, ``stop``.
 
@@ -313,7 +312,7 @@ class Slice(Op):
         return along(x, dim, Reach(start, start, self.step))
 
 
-@dataclass(frozen=True)
+@operator
 class Split(Op):
     """Dimension ``dim`` cut into outputs of ``sizes``, or into ``parts`` equal ones."""
 
@@ -360,7 +359,7 @@ class Split(Op):
         return along(inputs[0], dim, Reach(0, last, 1))
 
 
-@dataclass(frozen=True)
+@operator
 class ChannelShuffle(Op):
     """(N, groups * k, ...), its channels read as ``groups`` rows of k and written column by column.
 
@@ -383,7 +382,7 @@ class ChannelShuffle(Op):
         return inputs
 
 
-@dataclass(frozen=True)
+@operator
 class PixelShuffle(Op):
     """(N, C * r^d, spatial...) -> (N, C, r * spatial...) for d spatial dimensions, r = ``factor``.
 

@@ -1,0 +1,200 @@
+"""Receptive fields against gradients, published tables and single rules."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from torch_execution import TorchNet, small_graphs
+
+import archcost
+from archcost.analysis import ReceptiveField, receptive_fields
+from archcost.ir import Graph, GraphBuilder, Op, TensorType, Value
+from archcost.ir.ops import make
+
+LAYERS = (
+    "conv",
+    "conv",
+    "depthwise_conv",
+    "relu",
+    "batch_norm",
+    "max_pool",
+    "avg_pool",
+    "concat",
+    "sum",
+    "product",
+    "slice",
+    "split",
+    "pad",
+    "upsample",
+    "flatten",
+    "linear",
+    "global_avg_pool",
+)
+WINDOWS = ("conv", "depthwise_conv", "relu", "avg_pool", "max_pool", "concat", "sum", "product")
+
+
+def support(net: TorchNet, value: Value, position: tuple[int, ...]) -> list[set[int]]:
+    """The input positions that ``value``'s elements at ``position`` depend on, by dimension."""
+    (x,) = net.inputs()
+    x.requires_grad_()
+    found: dict[Value, torch.Tensor] = {}
+
+    def observe(node, outputs) -> None:
+        found.update(zip(node.outputs, outputs, strict=True))
+
+    found[net.graph.inputs[0]] = x
+    net(x, observe=observe)
+    element = found[value][(slice(None), slice(None), *position)]
+    (gradient,) = torch.autograd.grad(element.sum(), x)
+    places = gradient.nonzero()[:, 2:]
+    return [set(places[:, dim].tolist()) for dim in range(places.shape[1])]
+
+
+@settings(max_examples=50)
+@given(small_graphs(LAYERS, most=6))
+def test_nothing_outside_the_field_matters(graph: Graph) -> None:
+    """Whatever the operators, an element depends on positions in its field only."""
+    net = TorchNet(graph, smooth=True)
+    fields = receptive_fields(graph)
+    for value in graph.outputs:
+        field = fields[value]
+        spatial = value.shape[2:] or (1, 1)
+        for u in {0, spatial[0] // 2, spatial[0] - 1}:
+            position = (u, spatial[1] // 2) if len(value.shape) == 4 else ()
+            for dim, touched in enumerate(support(net, value, position)):
+                at = position[dim] if position else 0
+                first = at * field.stride[dim] + field.low[dim]
+                last = at * field.stride[dim] + field.high[dim]
+                assert all(first - 1e-9 <= place <= last + 1e-9 for place in touched)
+
+
+@settings(max_examples=50)
+@given(small_graphs(WINDOWS, most=6))
+def test_both_ends_of_an_inner_field_matter(graph: Graph) -> None:
+    """Away from the border a field is as tight as can be; without dilation it has no holes."""
+    net = TorchNet(graph, smooth=True)
+    fields = receptive_fields(graph)
+    value = graph.outputs[0]
+    field = fields[value]
+    size = graph.inputs[0].shape[2]
+    dense = all(
+        getattr(node.op, "dilation", 1) == 1
+        and getattr(node.op, "kernel", 1) >= (getattr(node.op, "stride", 1) or 1)
+        for node in graph
+    )
+    for u in range(value.shape[2]):
+        first, last = (int(u * field.stride[0] + end[0]) for end in (field.low, field.high))
+        if first < 0 or last >= size:
+            continue
+        rows, columns = support(net, value, (u, u))
+        assert rows == columns
+        assert (min(rows), max(rows)) == (first, last)
+        if dense:
+            assert rows == set(range(first, last + 1))
+        return
+
+
+# Araujo, Norris and Sim 2019, "Computing Receptive Fields of Convolutional Neural Networks",
+# Distill, doi 10.23915/distill.00021; size, stride and padding by end-point are those of
+# RECEPTIVE_FIELD_TABLE.md in github.com/google-research/receptive_field.
+@pytest.mark.parametrize(
+    ("model", "end", "size", "stride", "padding"),
+    [
+        ("alexnet", "conv1/pool", 19, 8, 0),
+        ("alexnet", "conv5/pool", 195, 32, 64),
+        ("vgg11", "conv5/pool", 150, 32, 59),
+        ("vgg16", "conv5/pool", 212, 32, 90),
+        ("mobilenet-v1", None, 315, 32, 126),
+        ("resnet50", None, 483, 32, 239),
+        ("resnet101", None, 1027, 32, 511),
+        ("resnet152", None, 1507, 32, 751),
+    ],
+)
+def test_published_fields(
+    model: str, end: str | None, size: int, stride: int, padding: int
+) -> None:
+    """At the named layer, or the last one before the global pool."""
+    graph = archcost.load(model)
+    if end is None:
+        (pool,) = (node for node in graph if node.op.kind == "global_avg_pool")
+        value = pool.inputs[0]
+    else:
+        value = graph.node(end).outputs[0]
+    field = receptive_fields(graph)[value]
+    assert field.size == (size, size)
+    assert field.stride == (stride, stride)
+    assert field.low == (-padding, -padding)
+
+
+def field_of(*operators: Op, shape: tuple[int, ...]) -> ReceptiveField:
+    builder = GraphBuilder("chain")
+    value = builder.input("input", TensorType(shape))
+    for index, op in enumerate(operators):
+        (value,) = builder.add(op, [value], f"n{index}")
+    return receptive_fields(builder.build({"output": value}))[value]
+
+
+def test_two_convolutions_by_hand() -> None:
+    conv = make("conv", out=2, kernel=3, stride=2, padding=1)
+    assert field_of(conv, conv, shape=(1, 1, 16)) == ReceptiveField((-3,), (3,), (4,))
+    wide = make("conv", out=2, kernel=(3, 1), dilation=(2, 1), padding=(2, 0))
+    field = field_of(wide, shape=(1, 1, 9, 9))
+    assert (field.size, field.center, field.stride) == ((5, 1), (0, 0), (1, 1))
+
+
+def test_transposed_convolution_undoes_the_stride_exactly() -> None:
+    down = make("conv", out=2, kernel=3, stride=3)
+    up = make("conv_transpose", out=2, kernel=3, stride=3)
+    field = field_of(down, up, shape=(1, 1, 9, 9))
+    assert field.stride == (1, 1)
+    assert all(type(stride) is int for stride in field.stride)
+    assert field.size == (5, 5)
+
+
+def test_an_operator_in_other_dimensions_sees_everything() -> None:
+    """Rows become a sequence: its windows cannot be told in the image's dimensions."""
+    field = field_of(
+        make("reshape", shape=(2, -1)), make("conv", out=3, kernel=3), shape=(1, 2, 5, 7)
+    )
+    assert field == ReceptiveField((0, 0), (4, 6), (5, 7))
+
+
+def test_vectors_have_an_empty_field() -> None:
+    field = field_of(make("linear", out=3), make("relu"), shape=(1, 5))
+    assert field == ReceptiveField((), (), ())
+    assert field.size == ()
+
+
+def test_a_gate_over_the_whole_input_keeps_the_stride() -> None:
+    """Squeeze and excitation: one position broadcast to all widens the field, at stride 1."""
+    builder = GraphBuilder("gate")
+    x = builder.input("x", TensorType((1, 2, 8, 8)))
+    (gate,) = builder.add(make("global_avg_pool"), [x], "gate")
+    (y,) = builder.add(make("product"), [x, gate], "y")
+    (z,) = builder.add(make("conv", out=2, kernel=3, padding=1), [y], "z")
+    fields = receptive_fields(builder.build({"z": z}))
+    assert fields[gate] == ReceptiveField((0, 0), (7, 7), (8, 8))
+    assert fields[y] == ReceptiveField((-7, -7), (7, 7), (1, 1))
+    assert fields[z] == ReceptiveField((-8, -8), (8, 8), (1, 1))
+
+
+def test_a_crop_takes_only_a_size_of_its_second_input() -> None:
+    builder = GraphBuilder("u-net")
+    x = builder.input("x", TensorType((1, 2, 9, 9)))
+    (wide,) = builder.add(make("conv", out=2, kernel=7), [x], "wide")
+    (cropped,) = builder.add(make("crop"), [x, wide], "cropped")
+    fields = receptive_fields(builder.build({"cropped": cropped}))
+    assert fields[cropped] == ReceptiveField((3, 3), (3, 3), (1, 1))
+
+
+def test_tensors_of_other_inputs_have_none() -> None:
+    builder = GraphBuilder("two inputs")
+    x = builder.input("x", TensorType((1, 2, 9)))
+    other = builder.input("other", TensorType((1, 2, 9)))
+    (a,) = builder.add(make("conv", out=2, kernel=3, padding=1), [other], "a")
+    (b,) = builder.add(make("sum"), [a, x], "b")
+    fields = receptive_fields(builder.build({"b": b}))
+    assert other not in fields
+    assert a not in fields
+    assert fields[b] == fields[x] == ReceptiveField((0,), (0,), (1,))

@@ -1,0 +1,402 @@
+"""The command line: what it answers, where it writes, and how it says no."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from importlib import import_module
+
+import pytest
+from click.testing import CliRunner
+
+import archcost
+from archcost.cli.main import COMMANDS, main
+from archcost.cli.options import DTYPES
+from archcost.cli.report import FORMATS, GROUPINGS
+from archcost.ir import FLOATS
+from archcost.report import FORMATS as ENDINGS
+from archcost.report import model
+
+PROGRAM = (sys.executable, "-m", "archcost.cli")
+
+
+def call(*arguments, **options):
+    return CliRunner().invoke(main, list(arguments), **options)
+
+
+def ok(*arguments, **options):
+    result = call(*arguments, **options)
+    assert result.exit_code == 0, result.output
+    assert result.stderr == ""
+    return result.stdout
+
+
+def totals(*arguments):
+    return json.loads(ok("report", *arguments, "--format", "json"))["totals"]
+
+
+# --- report ---------------------------------------------------------------------------------------
+
+
+def test_report():
+    text = ok("report", "simplenet")
+    assert text.startswith("SimpleNet")
+    assert "5,493,258" in text
+    assert "\x1b" not in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_every_format_and_grouping():
+    for format_ in FORMATS:
+        for by in GROUPINGS:
+            assert ok("report", "lenet5", "--format", format_, "--by", by).endswith("\n")
+
+
+def test_options_reach_the_library():
+    plain = totals("resnet18")
+    assert totals("resnet18", "--batch", "4")["macs"] == 4 * plain["macs"]
+    assert totals("resnet18", "--input", "3x112x112")["macs"] < plain["macs"] / 3
+    assert totals("resnet18", "--set", "classes=10")["params"] < plain["params"]
+    half = totals("resnet18", "--dtype", "fp16")
+    assert half["peak_memory_bytes"] * 2 == plain["peak_memory_bytes"]
+    lean = totals("resnet18", "--inplace", "--fold-norm")
+    assert lean["peak_memory_bytes"] < plain["peak_memory_bytes"]
+
+
+def test_a_list_can_be_set():
+    widths = "[64,32,32,32,32,32,64,64,64,128,256,64,64]"
+    assert totals("simplenet", "--set", f"widths={widths}") == totals("simplenet-310k")
+
+
+def test_stored_size():
+    arguments = ("alexnet", "--bits", "5", "--sparsity", "0.5", "--index-bits", "4")
+    stored = json.loads(ok("report", *arguments, "--format", "json"))["stored"]
+    params = totals("alexnet")["params"]
+    expected = {"bits": 5, "sparsity": 0.5, "index_bits": 4, "bytes": -(-params // 2 * 9 // 8)}
+    assert stored == expected
+    assert "at 5 bits a value, 50 % of the parameters pruned" in " ".join(
+        ok("report", *arguments).split()
+    )
+
+
+def test_json_names_the_version():
+    document = json.loads(ok("report", "lenet5", "--format", "json"))
+    assert document["archcost"] == archcost.__version__
+
+
+def test_sort_and_top():
+    text = ok("report", "resnet18", "--by", "layer", "--top", "3", "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert len(rows) == 4
+    assert sum(int(row["macs"]) for row in rows) == totals("resnet18")["macs"]
+    text = ok("report", "lenet5", "--sort", "name", "--format", "csv")
+    names = [row["name"] for row in csv.DictReader(io.StringIO(text))]
+    assert names == sorted(names)
+
+
+def test_a_spec_file(tmp_path):
+    path = tmp_path / "tiny.yaml"
+    path.write_text("name: tiny\ninput: [3, 8, 8]\nlayers:\n  - conv: {out: 4, kernel: 3}\n")
+    assert totals(str(path))["params"] == 112
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_a_file_holds_what_standard_output_would(tmp_path, format_):
+    arguments = ("report", "lenet5", "--format", format_)
+    target = tmp_path / "out"
+    target.write_text("old")
+    assert ok(*arguments, "-o", str(target)) == ""
+    expected = "".join(f"{line.rstrip()}\n" for line in ok(*arguments).splitlines())
+    assert target.read_text(encoding="utf-8") == expected
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_the_ending_says_the_format(tmp_path):
+    for format_ in FORMATS:
+        target = tmp_path / f"out{ENDINGS[format_].upper()}"
+        ok("report", "lenet5", "-o", str(target))
+        said = tmp_path / "said"
+        ok("report", "lenet5", "--format", format_, "-o", str(said))
+        assert target.read_text() == said.read_text()
+    ok("report", "lenet5", "--format", "csv", "-o", str(tmp_path / "out.json"))
+    assert (tmp_path / "out.json").read_text().startswith("name,")
+    assert ok("report", "lenet5", "-o", "-") == ok("report", "lenet5")
+
+
+def test_nothing_is_left_where_a_file_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("text")
+    for target in (tmp_path / "file" / "x.json", tmp_path / "missing" / "x.json", tmp_path):
+        result = call("report", "lenet5", "-o", str(target))
+        refused(result, f"archcost: error: cannot write '{target}': ")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+# --- mistakes -------------------------------------------------------------------------------------
+
+
+def refused(result, *messages):
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    for message in messages:
+        assert message in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["reprot", "simplenet"], "no command 'reprot'; did you mean 'report'?"),
+        (["qqq"], "there are: " + ", ".join(COMMANDS)),
+        (["zoo", "lst"], "no command 'lst'; did you mean 'list'?"),
+        (["report"], "Missing argument 'MODEL'"),
+        (["report", "simplent"], "no network 'simplent' in the zoo; did you mean 'simplenet'?"),
+        (["report", "missing.yaml"], "missing.yaml: there is no such file"),
+        (["report", "deploy.prototxt"], "deploy.prototxt"),
+        (["report", "lenet5", "--by", "lyer"], "no 'lyer'; did you mean 'layer'?"),
+        (["report", "lenet5", "--format", "jsn"], "no 'jsn'; did you mean 'json'?"),
+        (["report", "lenet5", "--dtype", "float32"], "there are: fp64, fp32"),
+        (["report", "lenet5", "--input", "3xbad"], "'3xbad' is no shape; expected sizes"),
+        (["report", "alexnet", "--input", "3x8x8"], "conv"),
+        (["report", "lenet5", "--input", "0x32x32"], "sizes are integers >= 1"),
+        (["report", "lenet5", "--input", "1x32x32", "--input", "1x32x32"], "1 input, 2 given"),
+        (["report", "lenet5", "--input", "x".join(["9" * 15] * 3)], "archcost: error: "),
+        (["report", "lenet5", "--batch", "0"], "0 is not in the range"),
+        (["report", "lenet5", "--batch", "9" * 30], "the batch is"),
+        (["report", "lenet5", "--batch", "many"], "'many' is not a valid integer"),
+        (["report", "simplenet", "--set", "classes"], "expected KEY=VALUE, like classes=10"),
+        (["report", "simplenet", "--set", "=3"], "expected KEY=VALUE"),
+        (["report", "simplenet", "--set", "clases=3"], "did you mean 'classes'?"),
+        (["report", "simplenet", "--set", "classes=many"], "needs an integer"),
+        (["report", "simplenet", "--set", "widths=[1"], "'[1' is no value"),
+        (
+            ["report", "simplenet", "--set", "classes=2", "--set", "classes=3"],
+            "'classes' is set twice",
+        ),
+        (["report", "simplenet", "--sort", "cost"], "no column 'cost'; it has: name, layers"),
+        (["report", "simplenet", "--top", "0"], "0 is not in the range"),
+        (["report", "simplenet", "--bits", "65"], "65 is not in the range"),
+        (["report", "simplenet", "--bits", "4", "--sparsity", "1"], "range 0<=x<1"),
+        (["report", "simplenet", "--bits", "4", "--sparsity", "nan"], "sparsity is at least 0"),
+        (["report", "simplenet", "--sparsity", "0.5"], "--sparsity needs --bits"),
+        (["report", "simplenet", "--bits", "4", "--index-bits", "4"], "--index-bits needs"),
+        (["report", "simplenet", "--fromat", "json"], "--fromat"),
+        (["zoo", "show", "lenet6"], "did you mean 'lenet"),
+        (["zoo", "show", "lenet5", "--format", "csv"], "no 'csv'"),
+        (["completion", "tcsh"], "there are: bash, zsh, fish"),
+    ],
+)
+def test_a_mistake_gets_one_message(arguments, message):
+    refused(call(*arguments), message)
+
+
+def test_an_error_cannot_control_the_terminal():
+    result = call("report", "\x1b[31m\u202ename")
+    refused(result)
+    assert "\x1b" not in result.stderr
+    assert "\u202e" not in result.stderr
+
+
+# --- zoo ------------------------------------------------------------------------------------------
+
+
+def test_zoo_list():
+    entries = json.loads(ok("zoo", "list", "--format", "json"))
+    assert [entry["name"] for entry in entries] == archcost.zoo_names()
+    keys = ["name", "title", "family", "year", "source", "input", "params", "macs"]
+    assert all(list(entry) == keys for entry in entries)
+    known = {entry["name"]: entry for entry in entries}
+    simplenet = known["simplenet"]
+    assert (simplenet["params"], simplenet["macs"]) == (5_493_258, 652_151_296)
+    assert simplenet["input"] == [3, 32, 32]
+    table = ok("zoo", "list")
+    assert max(map(len, table.splitlines())) <= 80
+    assert all(any(line.startswith(name) for line in table.splitlines()) for name in known)
+    rows = list(csv.DictReader(io.StringIO(ok("zoo", "list", "--format", "csv"))))
+    assert {row["name"]: int(row["macs"]) for row in rows} == {
+        name: entry["macs"] for name, entry in known.items()
+    }
+
+
+@pytest.mark.parametrize("name", archcost.zoo_names())
+def test_zoo_show(name):
+    about = json.loads(ok("zoo", "show", name, "--format", "json"))
+    assert about["name"] == name
+    assert about["source"]["title"]
+    assert name not in about["variants"]
+    text = ok("zoo", "show", name)
+    assert max(map(len, text.splitlines())) <= 80
+    words = " ".join(text.split())
+    for key in about["parameters"]:
+        assert f"{key}=" in words
+    for said in (*about["aliases"], *about["variants"], *about["notes"]):
+        assert "".join(said.split()) in "".join(text.split())
+
+
+def test_zoo_show_takes_an_alias():
+    assert json.loads(ok("zoo", "show", "SimpleNet_V1", "--format", "json"))["name"] == "simplenet"
+
+
+def test_zoo_show_gives_the_settings_of_a_variant(tmp_path):
+    about = json.loads(ok("zoo", "show", "squeezenet-1.1", "--format", "json"))
+    assert about["parameters"]["version"]["default"] == "v1.1"
+    assert about["parameters"]["version"]["choices"] == ["v1.0", "v1.1"]
+    ok("zoo", "show", "lenet5", "-o", str(tmp_path / "about.json"))
+    assert json.loads((tmp_path / "about.json").read_text())["name"] == "lenet5"
+    ok("zoo", "show", "lenet5", "-o", str(tmp_path / "about.txt"))
+    assert (tmp_path / "about.txt").read_text().startswith("LeNet-5\n")
+
+
+# --- help, version, completion --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["report"], ["zoo"], ["zoo", "list"], ["zoo", "show"], ["completion"]],
+    ids=" ".join,
+)
+def test_help(arguments):
+    text = ok(*arguments, "--help")
+    assert text == ok(*arguments, "-h")
+    assert "Examples:" in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert f"Usage: {' '.join(['archcost', *arguments])}" in text
+
+
+def test_groups_alone_show_their_help():
+    assert ok() == ok("--help")
+    assert ok("zoo") == ok("zoo", "--help")
+
+
+def test_version():
+    assert ok("--version") == f"archcost {archcost.__version__}\n"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_script(shell):
+    assert "_ARCHCOST_COMPLETE" in ok("completion", shell)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("archcost report simplenet-3", {"simplenet-310k"}),
+        ("archcost zoo show lene", {"lenet5"}),
+        ("archcost re", {"report"}),
+        ("archcost zoo s", {"show"}),
+        ("archcost report lenet5 --by st", {"stage"}),
+        ("archcost report ./my_net", {"./my_net"}),
+    ],
+)
+def test_completion(words, expected):
+    environment = {
+        "_ARCHCOST_COMPLETE": "bash_complete",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split()) - 1),
+    }
+    result = call(env=environment)
+    assert {line.partition(",")[2] for line in result.stdout.splitlines()} == expected
+
+
+def test_every_command_can_be_loaded():
+    for name in COMMANDS:
+        command = import_module(f"archcost.cli.{name}").command
+        assert command.help
+
+
+def test_the_words_are_the_library_s():
+    assert set(DTYPES) == FLOATS
+    assert model.GROUPINGS == GROUPINGS
+    assert tuple(ENDINGS) == FORMATS
+
+
+# --- the process ----------------------------------------------------------------------------------
+
+
+def process(*arguments, **options):
+    return subprocess.run(
+        [*PROGRAM, *arguments], capture_output=True, text=True, check=False, timeout=60, **options
+    )
+
+
+def test_a_real_process(tmp_path):
+    done = process("report", "simplenet", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    done = process("report", "nonesuch", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("archcost: error: no network 'nonesuch'")
+    assert done.stderr.count("\n") == 1
+
+
+def test_columns_sets_the_width(tmp_path):
+    done = process("report", "simplenet", cwd=tmp_path, env={**os.environ, "COLUMNS": "160"})
+    assert "Receptive field" in done.stdout.splitlines()[6]
+
+
+def test_an_encoding_without_the_letters(tmp_path):
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    done = process("report", "googlenet", cwd=tmp_path, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.isascii()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")  # noqa: PTH110
+def test_a_full_disk(tmp_path):
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        for format_ in ("table", "csv"):
+            done = subprocess.run(
+                [*PROGRAM, "report", "lenet5", "--format", format_],
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
+                cwd=tmp_path,
+            )
+            assert done.returncode == 2
+            assert done.stderr == (
+                "archcost: error: cannot write to standard output: No space left on device\n"
+            )
+
+
+@pytest.mark.parametrize("format_", ["table", "csv", "json"])
+def test_a_closed_pipe_is_quiet(tmp_path, format_):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as closed:
+        done = subprocess.run(
+            [*PROGRAM, "report", "simplenet", "--format", format_],
+            stdout=closed,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+        )
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_an_interrupt(monkeypatch):
+    def interrupt(*_arguments, **_options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("archcost.sources.load", interrupt)
+    result = call("report", "simplenet")
+    assert result.exit_code == 128 + signal.SIGINT
+    assert result.stdout == ""
+    assert result.stderr.strip() == ""
+
+
+def test_a_fault_of_ours_is_not_hidden(monkeypatch):
+    def fail(*_arguments, **_options):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("archcost.sources.load", fail)
+    assert isinstance(call("report", "simplenet").exception, RuntimeError)

@@ -1,0 +1,230 @@
+"""The graph and its builder: names, sharing, rebuilding on other inputs, export."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch_execution import small_graphs
+
+import archcost
+from archcost.analysis import analyze
+from archcost.ir import (
+    ArchcostError,
+    Graph,
+    GraphBuilder,
+    GraphError,
+    Parameter,
+    ShapeError,
+    TensorType,
+)
+from archcost.ir.ops import make
+
+NETWORKS = ("lenet5", "resnet20", "googlenet-training", "mobilenet-v1-0.25")
+KINDS = ("conv", "batch_norm", "relu", "max_pool", "concat", "sum", "split", "linear")
+
+
+def tied() -> Graph:
+    """A table of 50 words looked up at the front and multiplied with at the end."""
+    builder = GraphBuilder("tied")
+    tokens = builder.input("tokens", TensorType((2, 7), "int64"))
+    (x,) = builder.add(make("embedding", count=50, width=8), [tokens], "embedding")
+    assert x.producer is not None
+    (table,) = x.producer.parameters
+    (y,) = builder.add(make("linear", out=50), [x], "head", share={"weight": table})
+    return builder.build({"logits": y}, {"about": "tied"})
+
+
+def test_a_graph_tells_its_parts() -> None:
+    graph = archcost.load("resnet20")
+    assert len(graph) == len(graph.nodes) == len(list(graph))
+    names = [node.name for node in graph]
+    assert len(set(names)) == len(names)
+    for node in graph:
+        assert graph.node(node.name) is node
+        assert node.scope == "/".join(node.name.split("/")[:-1])
+        assert all(value.producer is node for value in node.outputs)
+        assert all(node in value.consumers for value in node.inputs)
+    assert next(graph.values()) is graph.inputs[0]
+    assert graph.outputs == tuple(graph.named_outputs.values())
+    assert repr(graph) == "<graph resnet20: 1x3x32x32, 76 nodes>"
+    assert repr(graph.inputs[0]) == "<value input 1x3x32x32>"
+    assert repr(graph.nodes[0]).startswith("<node conv1/conv Conv(")
+    with pytest.raises(KeyError):
+        graph.node("conv99")
+
+
+@settings(max_examples=40)
+@given(small_graphs(KINDS))
+def test_nodes_are_in_topological_order(graph: Graph) -> None:
+    known = set(graph.inputs)
+    for node in graph:
+        assert known.issuperset(node.inputs)
+        known.update(node.outputs)
+    assert known == set(graph.values())
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("batch", [1, 3])
+def test_costs_are_linear_in_the_batch(name: str, batch: int) -> None:
+    graph = archcost.load(name)
+    rebuilt = graph.with_batch(batch)
+    one, many = analyze(graph).totals, analyze(rebuilt).totals
+    assert many.macs == batch * one.macs
+    assert many.activations == batch * one.activations
+    assert many.work == one.work.times(batch)
+    assert (many.params, many.buffers, many.depth) == (one.params, one.buffers, one.depth)
+    assert many.receptive_field == one.receptive_field
+    assert [n.name for n in rebuilt] == [n.name for n in graph]
+    assert [n.source for n in rebuilt] == [n.source for n in graph]
+    assert list(rebuilt.named_outputs) == list(graph.named_outputs)
+    assert rebuilt.metadata == graph.metadata
+    assert graph.inputs[0].shape[0] == 1  # the graph itself stays
+
+
+@settings(max_examples=40)
+@given(small_graphs(KINDS), st.integers(1, 3))
+def test_rebuilding_on_the_same_inputs_changes_nothing(graph: Graph, batch: int) -> None:
+    types = [value.type for value in graph.inputs]
+    again = graph.with_batch(batch).with_inputs(types)
+    assert [value.type for value in again.values()] == [value.type for value in graph.values()]
+    assert [n.application for n in again] == [n.application for n in graph]
+    assert [p.name for p in again.parameters] == [p.name for p in graph.parameters]
+    assert not set(again.values()) & set(graph.values())
+
+
+def test_half_precision_halves_the_bytes() -> None:
+    graph = archcost.load("resnet20")
+    full, half = analyze(graph), analyze(graph.with_dtype("fp16"))
+    assert half.totals.params == full.totals.params
+    assert half.totals.macs == full.totals.macs
+    assert 2 * half.totals.traffic == full.totals.traffic
+    assert 2 * half.totals.peak_memory_bytes == full.totals.peak_memory_bytes
+    assert half.totals.storage_bytes == full.totals.storage_bytes
+
+
+def test_dtype_reaches_what_integers_are_looked_up_in() -> None:
+    graph = tied().with_dtype("bf16")
+    assert graph.inputs[0].type.dtype == "int64"
+    assert {p.dtype for p in graph.parameters} == {"bf16"}
+    assert {value.type.dtype for value in graph.outputs} == {"bf16"}
+    assert len(graph.parameters) == 2
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float32", ""])
+def test_only_floating_point_dtypes_are_computed_in(dtype: str) -> None:
+    with pytest.raises(GraphError, match="no floating-point dtype"):
+        tied().with_dtype(dtype)
+
+
+def test_shared_parameters_are_one_and_stay_one() -> None:
+    for graph in (tied(), tied().with_batch(5), tied().with_dtype("fp64")):
+        table, bias = graph.parameters
+        assert graph.node("embedding").parameters == (table,)
+        assert graph.node("head").parameters == (table, bias)
+        assert (table.name, bias.name) == ("embedding.weight", "head.bias")
+
+
+def test_a_shared_parameter_must_fit() -> None:
+    builder = GraphBuilder("shares")
+    x = builder.input("x", TensorType((1, 4, 8, 8)))
+    norm, _ = builder.add(make("batch_norm"), [x], "norm")[0], None
+    assert norm.producer is not None
+    weight, _, mean, _ = norm.producer.parameters
+    builder.add(make("scale_shift", bias=False), [x], "scale", share={"weight": weight})
+    with pytest.raises(ShapeError, match="node 'conv': shares <parameter norm.weight 4:fp32> but"):
+        builder.add(make("conv", out=4), [x], "conv", share={"weight": weight}, source="net.yaml:3")
+    with pytest.raises(ShapeError, match="shares <buffer norm.running_mean 4:fp32> but needs"):
+        builder.add(make("prelu"), [x], "prelu", share={"weight": mean})
+    half = Parameter("half", (4,), "fp16", True, 4, 8)
+    with pytest.raises(ShapeError, match="shares <parameter half 4:fp16>"):
+        builder.add(make("prelu"), [x], "prelu2", share={"weight": half})
+
+
+def test_a_shared_parameter_that_no_longer_fits_is_told_when_rebuilding() -> None:
+    builder = GraphBuilder("per position")
+    x = builder.input("x", TensorType((1, 16)))
+    other = builder.input("other", TensorType((1, 16)))
+    (a,) = builder.add(make("linear", out=16), [x], "a")
+    assert a.producer is not None
+    share = {"weight": a.producer.parameters[0]}
+    (b,) = builder.add(make("linear", out=16), [other], "b", share=share)
+    graph = builder.build({"a": a, "b": b})
+    assert len(graph.with_inputs([TensorType((3, 16))] * 2).parameters) == 3
+    with pytest.raises(ShapeError, match="node 'b': shares"):
+        graph.with_inputs([TensorType((1, 16)), TensorType((1, 8))])
+
+
+def test_wrong_inputs_for_a_rebuilt_graph() -> None:
+    graph = archcost.load("resnet20")
+    with pytest.raises(GraphError, match="resnet20 has 1 inputs, not 2"):
+        graph.with_inputs([TensorType((1, 3, 32, 32))] * 2)
+    with pytest.raises(ShapeError, match="node 'conv1/conv'"):
+        graph.with_inputs([TensorType((3, 32))])
+    with pytest.raises(GraphError, match="every size must be >= 1"):
+        graph.with_batch(0)
+
+
+def test_what_a_builder_refuses() -> None:
+    builder = GraphBuilder("wrong")
+    x = builder.input("x", TensorType((1, 4, 8, 8)))
+    with pytest.raises(GraphError, match="two nodes are named 'x'"):
+        builder.input("x", TensorType((1, 4)))
+    with pytest.raises(GraphError, match="every size must be >= 1"):
+        builder.input("empty", TensorType(()))
+    with pytest.raises(GraphError, match="every size must be >= 1"):
+        builder.input("zero", TensorType((1, 0)))
+    with pytest.raises(GraphError, match="wrong has no output"):
+        builder.build({})
+    builder.add(make("relu"), [x], "relu")
+    with pytest.raises(GraphError, match="two nodes are named 'relu'"):
+        builder.add(make("relu"), [x], "relu")
+    with pytest.raises(ShapeError) as caught:
+        builder.add(make("conv", out=1, kernel=9), [x], "conv", source="net.yaml:3:5")
+    assert isinstance(caught.value, ArchcostError)
+    assert caught.value.node == "conv"
+    assert str(caught.value) == (
+        "net.yaml:3:5: node 'conv': conv has a window of 9, larger than the padded input of 8 "
+        "(inputs: 1x4x8x8)"
+    )
+    # What was refused has left nothing behind.
+    assert len(builder) == 1
+    assert [node.name for node in x.consumers] == ["relu"]
+    builder.add(make("conv", out=1), [x], "conv")
+
+
+def test_values_of_another_graph_are_refused() -> None:
+    stranger = archcost.load("lenet5")
+    builder = GraphBuilder("mine")
+    x = builder.input("x", TensorType((1, 10)))
+    readers = list(stranger.outputs[0].consumers)
+    with pytest.raises(GraphError, match="node 'sum' reads a value of another graph"):
+        builder.add(make("sum"), [x, stranger.outputs[0]], "sum")
+    with pytest.raises(GraphError, match="output 'y' is a value of another graph"):
+        builder.build({"y": stranger.outputs[0]})
+    assert stranger.outputs[0].consumers == readers
+
+
+def test_networkx_has_a_node_a_node_and_an_edge_a_reading() -> None:
+    graph = archcost.load("resnet20")
+    exported = graph.to_networkx()
+    assert exported.name == "resnet20"
+    assert set(exported) == {"input", *(node.name for node in graph)}
+    for node in graph:
+        assert exported.nodes[node.name]["node"] is node
+        edges = exported.in_edges(node.name, data="shape")
+        origins = [v.producer.name if v.producer else v.name for v in node.inputs]
+        assert sorted(tail for tail, _, _ in edges) == sorted(origins)
+        assert sorted(shape for *_, shape in edges) == sorted(v.shape for v in node.inputs)
+
+
+def test_networkx_keeps_parallel_edges_and_several_outputs() -> None:
+    builder = GraphBuilder("parallel")
+    x = builder.input("x", TensorType((1, 4)))
+    a, b = builder.add(make("split", sizes=[1, 3]), [x], "split")
+    assert (a.name, b.name) == ("split:0", "split:1")
+    builder.add(make("sum"), [a, b], "sum")
+    (twice,) = builder.add(make("product"), [x, x], "square")
+    exported = builder.build({"twice": twice}).to_networkx()
+    assert [data["shape"] for data in exported["split"]["sum"].values()] == [(1, 1), (1, 3)]
+    assert exported.number_of_edges("x", "square") == 2

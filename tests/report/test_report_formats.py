@@ -1,0 +1,435 @@
+"""Every format says the same, and none lets a hostile name do anything."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import json
+import re
+import unicodedata
+from html.parser import HTMLParser
+
+import jsonschema
+import pytest
+from rich.console import Console
+
+import archcost
+from archcost.ir import GraphBuilder, TensorType
+from archcost.ir.ops.convolution import Conv
+from archcost.ir.types import WORK_KINDS
+from archcost.report import FORMATS, Column, Stored, Table, display, model_report, render
+from archcost.report import html as html_format
+from archcost.report import json as json_format
+from archcost.report.format import exact, share, visible
+from archcost.report.terminal import ReportView
+
+NETWORKS = ("simplenet", "lenet5", "googlenet-training", "squeezenet", "resnet56", "mobilenet-v1")
+
+
+def report(name="simplenet", **options):
+    return model_report(archcost.analyze(archcost.load(name)), **options)
+
+
+def strict(schema):
+    """The schema with every object closed: the document has nothing that is not described."""
+    if isinstance(schema, list):
+        return [strict(entry) for entry in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {key: strict(value) for key, value in schema.items()}
+    if schema.get("type") == "object" and "properties" in schema:
+        closed["additionalProperties"] = False
+    return closed
+
+
+# --- JSON -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("by", ["layer", "block", "stage", "op"])
+def test_json_is_what_its_schema_says(name, by):
+    schema = json_format.schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    made = report(name, by=by, top=4, stored=Stored(5, 0.9, 4))
+    text = render(made, "json", version="1.2.3")
+    document = json.loads(text)
+    jsonschema.validate(document, strict(schema))
+    assert text.endswith("}\n")
+    assert text.isascii()
+    assert list(document) == [
+        "schema",
+        "archcost",
+        "model",
+        "totals",
+        "memory",
+        "stored",
+        "groups",
+        "layers",
+    ]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_json_adds_up(name):
+    document = json.loads(render(report(name), "json"))
+    layers, totals = document["layers"], document["totals"]
+    for key in ("params", "buffers", "macs", "flops", "activations", "traffic_bytes"):
+        assert sum(layer[key] for layer in layers) == totals[key]
+        assert sum(row[key] for row in document["groups"]["rows"]) == totals[key]
+        assert type(totals[key]) is int
+    for kind in WORK_KINDS:
+        assert sum(layer["work"][kind] for layer in layers) == totals["work"][kind]
+    others = sum(totals["work"].values()) - totals["work"]["mac"]
+    assert totals["flops"] == 2 * totals["macs"] + others
+    assert totals["storage_bytes"]["fp32"] == 4 * (totals["params"] + totals["buffers"])
+    forward = document["memory"]["forward"]
+    assert totals["peak_memory_bytes"] == forward["peak_bytes"]
+    assert forward["peak_bytes"] == forward["weights_bytes"] + forward["activations_bytes"]
+    for step in document["memory"]["training"].values():
+        parts = ("weights_bytes", "gradients_bytes", "optimizer_bytes", "activations_bytes")
+        assert step["peak_bytes"] == sum(step[part] for part in parts)
+    last = next(layer for layer in reversed(layers) if layer["receptive_field"])
+    assert last["receptive_field"]["size"] == totals["receptive_field"]
+
+
+def test_json_is_the_network_it_says():
+    graph = archcost.load("simplenet", batch=3, dtype="bf16", settings={"classes": 7})
+    made = model_report(archcost.analyze(graph), inplace=True)
+    model = json.loads(render(made, "json"))["model"]
+    assert model["inputs"] == [[3, 3, 32, 32]]
+    assert model["outputs"] == {"output": [3, 7]}
+    assert (model["batch"], model["dtype"], model["parameters"]["classes"]) == (3, "bf16", 7)
+    assert model["source"]["arxiv"] == "1608.06037"
+    memory = json.loads(render(made, "json"))["memory"]["forward"]
+    assert memory["inplace"] is True
+    assert memory["fold_norm"] is False
+
+
+# --- the same numbers everywhere ------------------------------------------------------------------
+
+
+def cells_of_markdown(text):
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    split = [re.split(r"(?<!\\)\|", line)[1:-1] for line in lines]
+    return [[unescaped(cell.strip()) for cell in row] for row in split if "---" not in row[0]]
+
+
+def unescaped(text):
+    return html.unescape(re.sub(r"\\([^\w\s])", r"\1", text))
+
+
+class Cells(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.rows, self.tags = [], set()
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.add(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_data(self, data):
+        if self.rows and self.rows[-1] and self.lasttag in ("td", "th") and data != "\n":
+            self.rows[-1][-1] += data
+
+
+def cells_of_latex(text):
+    body = text[text.index(r"\toprule") : text.index(r"\bottomrule")]
+    rows = [line.removesuffix(r" \\") for line in body.splitlines() if line.endswith(r"\\")]
+    return [[cell.replace(r"\_", "_") for cell in row.split(" & ")] for row in rows]
+
+
+def cells_of_html(text):
+    parser = Cells()
+    parser.feed(text)
+    return parser.rows
+
+
+@pytest.mark.parametrize("by", ["block", "op", "layer"])
+@pytest.mark.parametrize("name", ["simplenet", "resnet18"])
+def test_all_formats_have_the_same_numbers(name, by):
+    made = report(name, by=by)
+    table = made.table
+    keys = [column.key for column in table.columns]
+    data = list(csv.DictReader(io.StringIO(render(made, "csv"))))
+    assert list(data[0]) == keys
+    assert [int(row["macs"]) for row in data] == [row[keys.index("macs")] for row in table.rows]
+    for row, raw in zip(data, table.rows, strict=True):
+        for column, value in zip(table.columns, raw, strict=True):
+            if column.kind in ("count", "bytes", "integer"):
+                assert int(row[column.key]) == value
+            elif column.kind == "share":
+                assert float(row[column.key]) == value
+            elif column.kind == "shape":
+                assert row[column.key] == "x".join(map(str, value))
+            else:
+                assert row[column.key] == value
+
+    documents = {
+        "markdown": cells_of_markdown(render(made, "markdown")),
+        "latex": cells_of_latex(render(made, "latex")),
+        "html": cells_of_html(html_format.report_text(made)),
+    }
+    for rows in documents.values():
+        header, *body, total = rows
+        params, macs = header.index("Params"), header.index("MACs")
+        assert [row[0] for row in body] == [row["name"] for row in data]
+        assert [row[params] for row in body] == [exact(int(row["params"])) for row in data]
+        assert [row[macs] for row in body] == [exact(int(row["macs"])) for row in data]
+        assert total[macs] == exact(made.analysis.totals.macs)
+
+
+# --- terminal -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+@pytest.mark.parametrize("name", archcost.zoo_names())
+def test_a_report_fits_its_terminal(name, width):
+    made = report(name)
+    lines = render(made, "table", width=width).splitlines()
+    assert max(map(len, lines)) <= width
+    rules = [index for index, line in enumerate(lines) if line.startswith("──")]
+    body = lines[rules[0] + 1 : rules[1]]
+    assert len(body) == len(made.table.rows)
+    # Nothing is cut: names, shapes and numbers of the default report are there in full.
+    for line, row in zip(body, made.table.rows, strict=True):
+        assert line.startswith(row[0])
+        assert "…" not in line
+        assert re.search(r"  \d[\dx]*  .* %  +[\d.]+( [kMG])?", line)
+    total = lines[rules[1] + 1]
+    assert total.startswith("Total")
+
+
+@pytest.mark.parametrize("name", ["googlenet", "resnet50"])
+def test_layers_fit_too_and_lose_only_letters(name):
+    made = report(name, by="layer")
+    for width in (40, 60, 80):
+        lines = render(made, "table", width=width).splitlines()
+        assert max(map(len, lines)) <= width
+        cut = [line for line in lines if "…" in line]
+        assert all("…" in line.split()[0] for line in cut)
+        if width == 80:
+            assert not cut
+
+
+def test_every_number_of_the_report_is_there():
+    text = render(report(), "table", width=200)
+    for said in (
+        "5,493,258 (5.49 M)",
+        "652,151,296 (652.15 M)",
+        "1,306,917,690 (1.31 G)",
+        "1,924,372 elements",
+        "23.05 MB (21.98 MiB)",
+        "21.99 MB",
+        "116x116",
+        "14 layers",
+        "classes=10",
+        "arXiv:1608.06037",
+        "FLOPs/byte",
+    ):
+        assert said in text
+
+
+def test_colours_are_for_terminals(monkeypatch):
+    def printed(**environment):
+        for key in ("NO_COLOR", "FORCE_COLOR"):
+            monkeypatch.delenv(key, raising=False)
+        for key, value in environment.items():
+            monkeypatch.setenv(key, value)
+        file = io.StringIO()
+        Console(file=file, width=80, force_terminal=True, color_system="standard").print(
+            ReportView(report())
+        )
+        return file.getvalue()
+
+    assert "\x1b[36m" in printed()
+    assert "\x1b[36m" not in printed(NO_COLOR="1")
+    assert "\x1b" not in render(report(), "table")
+
+
+def test_a_terminal_without_unicode_gets_ascii():
+    class Latin(io.StringIO):
+        encoding = "iso-8859-1"
+
+    file = Latin()
+    Console(file=file, width=60).print(ReportView(report("googlenet", by="layer")))
+    assert file.getvalue().isascii()
+
+
+# --- hostile names --------------------------------------------------------------------------------
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "a|b | c",
+    "two\nlines\r\nmore",
+    "\x1b[31mred\x1b[0m\x1b]0;title\x07",
+    "[red]rich[/red] [link=x]y[/link]",
+    "=cmd|' /C calc'!A0",
+    "+1+1",
+    "-2+3",
+    "@SUM(A1)",
+    "\t=1",
+    "\r=1",
+    r"\input{/etc/passwd} $x^2$ 50% a_b #1 ~ {} & \\",
+    "\u202ereversed\u202c\u200b\u2066",
+    "[x](javascript:alert(1)) ![i](http://e.vil) **bold** `code`",
+    "*star",
+    "\x9b31m\x00\x7f",
+    "汉字" * 30,
+)
+
+
+@pytest.fixture(scope="module", params=HOSTILE, ids=ascii)
+def hostile(request):
+    name = request.param
+    builder = GraphBuilder(name)
+    x = builder.input("x", TensorType((1, 3, 8, 8)))
+    (y,) = builder.add(Conv(out=4, kernel=3), [x], name)
+    about = {
+        "title": name,
+        "source": {"title": name, "url": name, "authors": name, "section": name},
+        "dataset": name,
+        "parameters": {"p": name},
+    }
+    graph = builder.build({name: y}, about)
+    return name, model_report(archcost.analyze(graph), by="layer")
+
+
+def harmless(text):
+    """No character that controls a terminal or hides or turns others."""
+    return not any(unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") for c in text)
+
+
+@pytest.mark.parametrize("style", FORMATS)
+def test_nothing_controls_the_terminal(hostile, style):
+    text = render(hostile[1], style)
+    assert all(harmless(line) for line in text.split("\n"))
+
+
+def test_hostile_terminal(hostile):
+    name, made = hostile
+    lines = render(made, "table", width=300).splitlines()
+    assert lines[0].startswith(visible(name))
+    assert any(line.startswith(visible(name)) for line in lines[5:])
+    file = io.StringIO()
+    console = Console(file=file, width=80, force_terminal=True, color_system="standard")
+    console.print(ReportView(made))
+    own = re.sub(r"\x1b\[[\d;]*m", "", file.getvalue())
+    assert all(harmless(line) for line in own.split("\n"))
+    # What rich itself writes is colour and weight, never what a name asks for.
+    assert set(re.findall(r"\x1b[^m]*m", file.getvalue())) <= {
+        f"\x1b[{code}m" for code in ("0", "1", "2", "36", "1;36")
+    }
+
+
+def test_hostile_csv(hostile):
+    name, made = hostile
+    ((cell, *_),) = list(csv.reader(io.StringIO(render(made, "csv"))))[1:]
+    assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert cell.lstrip("'") == visible(name)
+    assert cell.startswith("'") == name.startswith(("=", "+", "-", "@", "\t", "\r"))
+
+
+def test_hostile_markdown(hostile):
+    name, made = hostile
+    text = render(made, "markdown")
+    header, row, total = cells_of_markdown(text)
+    assert len(header) == len(row) == len(total)
+    assert row[0] == visible(name).strip()
+    assert "<" not in text.replace("&lt;", "")
+    assert not re.search(r"(?<!\\)[`*\[$]", re.sub(r"\*\*[A-Z][A-Za-z ]+:\*\*", "", text))
+    assert "://" not in text
+
+
+def test_hostile_latex(hostile):
+    name, made = hostile
+    text = render(made, "latex")
+    body = text[text.index(r"\midrule") : text.index(r"\bottomrule")]
+    row = body.splitlines()[1]
+    assert row.endswith(r" \\")
+    commands = set(re.findall(r"\\([a-zA-Z]+)", text))
+    assert commands <= {
+        *("usepackage", "begin", "end", "centering", "caption", "toprule", "midrule"),
+        *("bottomrule", "par", "smallskip", "footnotesize"),
+        *("textbackslash", "textasciicircum", "textasciitilde", "textless", "textgreater"),
+        *("textbar", "textquotedbl", "textasciigrave"),
+    }
+    cell = re.sub(r"\\text[a-z]+\{\}|\\[{}$&#%_]|-\{\}|\{[\[\]*]\}", "", row.split(" & ")[0])
+    assert not re.search(r"[\\{}$&#%_^~<>|\"\[\]*]", cell)
+    assert text.count("{") == text.count("}") or "{" in name
+
+
+def test_hostile_html(hostile):
+    name, made = hostile
+    text = html_format.report_text(made)
+    parser = Cells()
+    parser.feed(text)
+    assert parser.tags <= {
+        *("div", "h3", "p", "br", "table", "thead", "tbody", "tfoot", "tr", "th", "td"),
+        *("dl", "dt", "dd"),
+    }
+    assert parser.rows[1][0] == visible(name)
+
+
+def test_hostile_json(hostile):
+    name, made = hostile
+    document = json.loads(render(made, "json"))
+    jsonschema.validate(document, json_format.schema())
+    assert document["layers"][0]["name"] == document["model"]["title"] == name
+
+
+# --- plain tables ---------------------------------------------------------------------------------
+
+TABLE = Table(
+    "Some things",
+    (
+        Column("name", "Name", "text"),
+        Column("year", "Year", "integer"),
+        Column("size", "Size", "shape"),
+        Column("params", "Params", "count"),
+        Column("part", "Part", "share"),
+        Column("extra", "Extra", "bytes", 5),
+    ),
+    (("one", 2016, (3, 2), 999_999, 0.25, 1500), ("two", None, None, None, None, None)),
+    notes=("A note.",),
+)
+
+
+@pytest.mark.parametrize("style", FORMATS)
+def test_a_table_can_lack_values_and_a_total(style):
+    text = render(TABLE, style)
+    assert text.endswith("\n")
+    assert "two" in text
+    assert "None" not in text
+    assert "2016" in text
+    assert "2,016" not in text
+
+
+def test_documents_leave_out_the_lesser_columns():
+    assert "1,500" not in render(TABLE, "markdown")
+    assert "Extra" not in html_format.table_text(TABLE)
+    assert ",1500" in render(TABLE, "csv")
+    assert json.loads(render(TABLE, "json"))[0]["extra"] == 1500
+
+
+def test_json_writes_no_number_that_json_lacks():
+    assert json.loads(json_format.dump({"x": float("inf"), "y": (1, 2.5)})) == {
+        "x": "inf",
+        "y": [1, 2.5],
+    }
+
+
+def test_an_analysis_shows_itself():
+    costs = archcost.analyze(archcost.load("lenet5"))
+    assert display.html(costs).startswith("<div>")
+    file = io.StringIO()
+    Console(file=file, width=80).print(display.rich(costs))
+    assert "LeNet-5" in file.getvalue()
+
+
+def test_shares_are_words_for_people():
+    assert share(0.00001) == "< 0.1 %"
+    assert share(0.0) == "0.0 %"
+    assert share(1.0) == "100.0 %"
