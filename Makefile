@@ -35,11 +35,16 @@ format: $(DEV)  ## put the code into the house's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(DEV)  ## what is generated in the documents
+docs: $(DEV)  ## what is generated in docs/ and reports/
 	@mkdir -p build
 	$(BIN)/archcost operators --format markdown -o build/operators.md
 	sed -i -e '/operators:begin/,/operators:end/{/operators:/!d}' \
 	  -e '/operators:begin/r build/operators.md' docs/spec-language.md
+	{ echo '```text'; COLUMNS=80 $(BIN)/archcost report simplenet; echo '```'; } > build/report.md
+	sed -i -e '/report:begin/,/report:end/{/report:/!d}' \
+	  -e '/report:begin/r build/report.md' README.md
+	$(BIN)/archcost zoo list --format markdown -o build/zoo.md
+	{ echo '<!-- made by: archcost zoo list --format markdown -->'; cat build/zoo.md; } > reports/zoo.md
 
 bench: $(PEERS)  ## speed, beside the other counters
 	$(BIN)/pytest -s tests/benchmarks

@@ -106,7 +106,8 @@ def training_memory(graph: Graph, *, optimizer: Optimizer = "sgd") -> TrainingMe
 
     The forward pass keeps what the operators' backward formulas need (:meth:`Op.saved`), of those
     nodes that have a backward pass: trainable parameters lie before or in them, and an output of
-    the graph behind them. The loss is the caller's; it gives every output a gradient.
+    the graph behind them. Which of their inputs need a gradient is not looked at: a product keeps
+    both factors. The loss is the caller's; it gives every output a gradient.
 
     The backward pass runs the nodes in reverse: while one runs, the gradients of its outputs and
     inputs live together, and what it had saved is freed afterwards. Gradients of a tensor with

@@ -1,0 +1,31 @@
+"""What is committed as a command's output is what it prints; `make docs` makes it anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from archcost.cli.main import main
+
+TOP = Path(__file__).resolve().parents[1]
+REPORTS = TOP / "reports"
+
+
+@pytest.mark.skipif(not REPORTS.exists(), reason="the reports are not part of an installation")
+def test_zoo() -> None:
+    header, _, body = (REPORTS / "zoo.md").read_text(encoding="utf-8").partition("\n")
+    command = header.removeprefix("<!-- made by: archcost ").removesuffix(" -->")
+    printed = CliRunner().invoke(main, command.split())
+    assert printed.exit_code == 0
+    assert body == printed.stdout
+
+
+@pytest.mark.skipif(not (TOP / "README.md").exists(), reason="not part of an installation")
+def test_readme() -> None:
+    text = (TOP / "README.md").read_text(encoding="utf-8")
+    shown = text.partition("<!-- report:begin -->")[2].partition("<!-- report:end -->")[0]
+    printed = CliRunner(env={"COLUMNS": "80"}).invoke(main, ["report", "simplenet"])
+    assert printed.exit_code == 0
+    assert shown == f"\n```text\n{printed.stdout}```\n"
