@@ -23,6 +23,7 @@ from archcost.spec.expression import Environment, ExpressionError
 from archcost.spec.model import (
     MAX_KEPT,
     Apply,
+    Bindings,
     Block,
     Head,
     If,
@@ -43,6 +44,7 @@ MAX_IDLE: Final = 200_000
 MAX_LEVELS: Final = 150
 MAX_INPUT: Final = 2**40
 MAX_NAME: Final = 500
+MAX_SETTINGS: Final = 16
 
 
 def expand(
@@ -66,7 +68,8 @@ def expand(
     if name is not None and name not in spec.names:
         raise SpecError(f"{spec.file} has no variant {shown(name)}{nearest(name, spec.names)}")
     variant = spec.variants.get(name or spec.name)
-    environment = _environment(spec, variant.settings if variant else {}, settings or {})
+    bindings = _bindings(spec, variant.settings if variant else {}, settings or {})
+    environment = bindings.environment
     about = spec.describe(variant.name if variant else spec.name)
     title = about.get("title")
     about["title"] = title(environment) if isinstance(title, Term) else spec.name
@@ -76,15 +79,14 @@ def expand(
     builder = GraphBuilder(about["name"])
     values = _declare_inputs(builder, spec, declared, environment, inputs, batch, dtype)
     with collector_paused():
-        outputs = _Expansion(spec, builder, environment, values).run()
+        outputs = _Expansion(spec, builder, bindings, values).run()
     return builder.build(outputs, about)
 
 
-def _environment(
-    spec: Spec,
-    chosen: Mapping[str, tuple[Any, Mark]],
-    given: Mapping[str, Any],
-) -> Environment:
+def _bindings(
+    spec: Spec, chosen: Mapping[str, tuple[Any, Mark]], given: Mapping[str, Any]
+) -> Bindings:
+    """The parameters' values; those of an earlier network where they are the same."""
     for name in given:
         if name not in spec.settings:
             raise SpecError(
@@ -104,7 +106,14 @@ def _environment(
                 environment[name] = setting.check(plain(given[name]), value, None)
             except ExpressionError as error:
                 raise SpecError(f"parameter {name!r}: {error}") from None
-    return environment
+    key = key_of(environment, tuple(environment))
+    bindings = spec.bindings.get(key)
+    if bindings is None:
+        if len(spec.bindings) >= MAX_SETTINGS:
+            spec.bindings.clear()
+        bindings = spec.bindings[key] = Bindings(environment)
+    bindings.environment.meter.refill()
+    return bindings
 
 
 def _declare_inputs(
@@ -158,12 +167,13 @@ class _Expansion:
         self,
         spec: Spec,
         builder: GraphBuilder,
-        environment: Environment,
+        bindings: Bindings,
         inputs: dict[str, Value],
     ) -> None:
         self.spec = spec
         self.builder = builder
-        self.environment = environment
+        self.environment = bindings.environment
+        self.blocks = bindings.blocks
         self.inputs = inputs
         self.outputs: dict[str, Value] = {}
         self.shared: dict[str, dict[str, Parameter]] = {}
@@ -171,7 +181,6 @@ class _Expansion:
         self._made = 0
         self._levels = 0
         self._counts: dict[str, int] = {}
-        self._arguments: dict[tuple[Any, ...], Environment] = {}
         self._merges: dict[str, Op] = {}
         self._expanders: dict[type[Item], Callable[[Any, Value, _Frame], Value]] = {
             Apply: self._apply,
@@ -267,16 +276,16 @@ class _Expansion:
         outer = frame.environment
         # The same arguments give the same environment, which nobody changes.
         key = (item, *key_of(outer, item.variables))
-        environment = self._arguments.get(key)
+        environment = self.blocks.get(key)
         if environment is None:
             given = {name: term(outer) for name, term in item.arguments.items()}
             # Other variables (a loop's index) often give the same arguments.
             exact = (item, block, *key_of(given, tuple(given)))
-            environment = self._arguments.get(exact) or self._bind(item, block, given)
+            environment = self.blocks.get(exact) or self._bind(item, block, given)
             for its in (key, exact):
-                if len(self._arguments) >= MAX_KEPT:
-                    self._arguments.clear()
-                self._arguments[its] = environment
+                if len(self.blocks) >= MAX_KEPT:
+                    self.blocks.clear()
+                self.blocks[its] = environment
         prefix = self._open(item, block.name, frame)
         return self._chain(block.layers, value, _Frame(environment, prefix, {}))
 

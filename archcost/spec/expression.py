@@ -43,6 +43,9 @@ class Meter:
     __slots__ = ("left",)
 
     def __init__(self) -> None:
+        self.refill()
+
+    def refill(self) -> None:
         self.left = MAX_ENTRIES
 
     def spend(self, entries: int) -> None:

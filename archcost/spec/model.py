@@ -286,6 +286,19 @@ class Variant:
     inputs: Sequence[InputDecl] | None = None
 
 
+class Bindings:
+    """The parameters of a network under one setting, and what its blocks made of them.
+
+    ``blocks`` has the variables that a block sees, by its use and arguments; nobody changes them.
+    """
+
+    __slots__ = ("blocks", "environment")
+
+    def __init__(self, environment: Environment) -> None:
+        self.environment = environment
+        self.blocks: dict[tuple[Any, ...], Environment] = {}
+
+
 @dataclass(eq=False, repr=False)
 class Spec:
     """A whole file. ``about`` holds title, family, year, dataset, source, notes and aliases."""
@@ -298,6 +311,7 @@ class Spec:
     blocks: Mapping[str, Block]
     layers: Sequence[Item]
     variants: Mapping[str, Variant]
+    bindings: dict[tuple[Any, ...], Bindings] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
