@@ -118,7 +118,12 @@ def training_memory(graph: Graph, *, optimizer: Optimizer = "sgd") -> TrainingMe
     Args:
         graph: the network.
         optimizer: ``sgd`` keeps no state, ``momentum`` one value for each parameter, ``adam`` two.
+
+    Raises:
+        ValueError: no such optimiser.
     """
+    if optimizer not in OPTIMIZER_STATES:
+        raise ValueError(f"optimizer is one of {', '.join(OPTIMIZER_STATES)}, not {optimizer!r}")
     storage = _Storage(graph, training=True, inplace=False, absent=set())
     root, size, count = storage.root, storage.size, len(graph.nodes)
     graded, backward = _backward(graph)

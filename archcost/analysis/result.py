@@ -77,14 +77,14 @@ class LayerCost:
         return self._application.activations
 
     @property
-    def traffic(self) -> int:
+    def traffic_bytes(self) -> int:
         """Bytes read (inputs, parameters) and written (outputs), each once; 0 for a view."""
         return self._application.read_bytes + self._application.written_bytes
 
     @property
-    def intensity(self) -> float:
+    def arithmetic_intensity(self) -> float:
         """FLOPs for each byte of traffic; 0 where there is no traffic."""
-        traffic = self.traffic
+        traffic = self.traffic_bytes
         return self.flops / traffic if traffic else 0.0
 
     @property
@@ -107,16 +107,16 @@ class Totals:
     work: Work
     activations: int
     largest_activation: int
-    traffic: int
+    traffic_bytes: int
     peak_memory_bytes: int
     storage_bytes: dict[str, int]
     receptive_field: tuple[int, ...]
     depth: int
 
     @property
-    def intensity(self) -> float:
+    def arithmetic_intensity(self) -> float:
         """FLOPs for each byte of memory traffic, every operator on its own."""
-        return self.flops / self.traffic if self.traffic else 0.0
+        return self.flops / self.traffic_bytes if self.traffic_bytes else 0.0
 
 
 class Viewer(Protocol):
@@ -190,7 +190,7 @@ class Analysis:
             work=work,
             activations=activations,
             largest_activation=largest,
-            traffic=traffic,
+            traffic_bytes=traffic,
             peak_memory_bytes=self.memory.peak,
             storage_bytes={
                 dtype: packed_bytes(params, buffers, bits) for dtype, bits in STORAGE_DTYPES.items()

@@ -221,7 +221,7 @@ class Graph:
 
 
 class GraphBuilder:
-    """Builds a graph front to back: every node takes values that exist already.
+    """Builds one graph front to back: every node takes values that exist already.
 
     >>> from archcost.ir import GraphBuilder, TensorType
     >>> from archcost.ir.ops.convolution import Conv
@@ -239,6 +239,7 @@ class GraphBuilder:
         self._names: set[str] = set()
         self._shares = False
         self._values: set[Value] = set()
+        self._built = False
 
     def __len__(self) -> int:
         return len(self._nodes)
@@ -308,13 +309,16 @@ class GraphBuilder:
         """The finished graph, with ``outputs`` by name.
 
         Raises:
-            GraphError: there is no output, or one is a value of another graph.
+            GraphError: there is no output, one is a value of another graph, or the graph has been
+                built already.
         """
+        self._open()
         if not outputs:
             raise GraphError(f"{self.name} has no output")
         for name, value in outputs.items():
             if value not in self._values:
                 raise GraphError(f"output {name!r} is a value of another graph")
+        self._built = True
         return Graph(
             self.name,
             tuple(self._inputs),
@@ -324,7 +328,12 @@ class GraphBuilder:
             shares=self._shares,
         )
 
+    def _open(self) -> None:
+        if self._built:
+            raise GraphError(f"{self.name} is built; a graph is only read afterwards")
+
     def _take(self, name: str) -> None:
+        self._open()
         if name in self._names:
             raise GraphError(f"two nodes are named {name!r}")
         self._names.add(name)

@@ -11,6 +11,9 @@ from archcost.ir.arguments import check
 from archcost.ir.errors import ShapeError
 from archcost.ir.types import FLOATS, ParameterSpec, Shape, TensorType, Work, bytes_for
 
+MAX_KEPT = 1024
+"""Applications that an operator keeps, for as many types of inputs."""
+
 MAX_ELEMENTS = 2**53
 """Largest tensor that is believed; beyond it a size is a slip of the pen."""
 
@@ -148,6 +151,9 @@ class Op:
     """The argument that its name already tells (``mode`` of ``global_avg_pool``)."""
     arity: ClassVar[tuple[int, int | None]] = (1, 1)
     """Fewest and most inputs (None: any number)."""
+    computes: ClassVar[bool] = True
+    """Whether it computes with its inputs' values, which are then floating-point numbers; others
+    only choose or move elements of any dtype."""
     weighted: ClassVar[bool] = False
     """Whether it is a layer in the papers' count of depth: convolutions and linear layers."""
     view: ClassVar[bool] = False
@@ -264,6 +270,10 @@ class Op:
                 else (f"{least} to {most}")
             )
             raise ShapeError(f"{self.kind} needs {wanted} inputs, not {len(inputs)}")
+        if self.computes and inputs[0].dtype not in FLOATS:
+            raise ShapeError(f"{self.kind} needs an input of floating-point numbers")
+        if len(self._applications) >= MAX_KEPT:
+            self._applications.clear()
         application = self._applications[inputs] = Application(self, inputs)
         return application
 

@@ -6,6 +6,7 @@ The text is ASCII: what a name could do to a terminal it cannot do from here eit
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -28,8 +29,29 @@ def schema() -> dict[str, Any]:
 
 
 def dump(document: Any) -> str:
-    """``document`` as text, ending with a newline."""
-    return json.dumps(_plain(document), indent=2, allow_nan=False) + "\n"
+    """``document`` as text, ending with a newline.
+
+    Objects are spread over lines; a list has its entries on a line each where they are objects,
+    else it is one line.
+    """
+    return f"{''.join(_spread(document, ''))}\n"
+
+
+def _spread(value: Any, indent: str) -> Iterator[str]:
+    # One entry at a time: json's own indent is slow, and takes gigabytes for 100,000 layers.
+    inner = indent + "  "
+    if isinstance(value, dict) and value:
+        for number, (key, entry) in enumerate(value.items()):
+            yield f"{',' if number else '{'}\n{inner}{json.dumps(str(key))}: "
+            yield from _spread(entry, inner)
+        yield f"\n{indent}}}"
+    elif isinstance(value, list | tuple) and value and isinstance(value[0], dict):
+        for number, entry in enumerate(value):
+            yield f"{',' if number else '['}\n{inner}"
+            yield json.dumps(_plain(entry), allow_nan=False)
+        yield f"\n{indent}]"
+    else:
+        yield json.dumps(_plain(value), allow_nan=False)
 
 
 def table_text(table: Table) -> str:
@@ -93,8 +115,8 @@ def _totals(report: ModelReport) -> dict[str, Any]:
         "work": totals.work.as_dict(),
         "activations": totals.activations,
         "largest_activation": totals.largest_activation,
-        "traffic_bytes": totals.traffic,
-        "arithmetic_intensity": totals.intensity,
+        "traffic_bytes": totals.traffic_bytes,
+        "arithmetic_intensity": totals.arithmetic_intensity,
         "peak_memory_bytes": report.forward.peak,
         "storage_bytes": totals.storage_bytes,
         "receptive_field": totals.receptive_field,
@@ -129,6 +151,7 @@ def _layer(row: LayerCost) -> dict[str, Any]:
     return {
         "name": row.name,
         "op": row.op,
+        "arguments": row.node.op.settings(),
         "scope": row.scope,
         "inputs": row.inputs,
         "outputs": row.outputs,
@@ -138,7 +161,7 @@ def _layer(row: LayerCost) -> dict[str, Any]:
         "flops": row.flops,
         "work": row.work.as_dict(),
         "activations": row.activations,
-        "traffic_bytes": row.traffic,
+        "traffic_bytes": row.traffic_bytes,
         "receptive_field": field
         and {"size": field.size, "stride": field.stride, "center": field.center},
     }

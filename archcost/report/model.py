@@ -165,6 +165,10 @@ def model_report(
     Raises:
         ReportError: no such grouping or column, ``top`` below 1, or ``stored`` out of range.
     """
+    if not analysis.layers:
+        raise ReportError(f"{analysis.graph.name} has no layers to report")
+    if sort is None and top is not None:
+        sort = "macs"
     if by is None:
         by = "block" if len(_groups(analysis, "block")) <= COMFORTABLE_ROWS else "stage"
     if by not in GROUPINGS:
@@ -173,12 +177,14 @@ def model_report(
         raise ReportError(f"top is at least 1, not {top}")
     if stored is not None:
         try:
-            analysis.storage_bytes(stored.bits, sparsity=stored.sparsity)
+            analysis.storage_bytes(
+                stored.bits, sparsity=stored.sparsity, index_bits=stored.index_bits
+            )
         except ValueError as error:
             raise ReportError(str(error)) from None
     rows = _Rows(analysis, by)
     groups = list(_groups(analysis, by).items())
-    table = rows.table(groups, sort or ("macs" if top is not None else None), top)
+    table = rows.table(groups, sort, top)
     return ModelReport(analysis, by, table, inplace, fold_norm, stored)
 
 
@@ -269,7 +275,7 @@ class _Rows:
             "macs_share": _part(macs, self.totals.macs),
             "flops": sum([row.flops for row in layers]),
             "activations": sum([row.activations for row in layers]),
-            "traffic_bytes": sum([row.traffic for row in layers]),
+            "traffic_bytes": sum([row.traffic_bytes for row in layers]),
             "buffers": sum([row.buffers for row in layers]),
             "receptive_field": None if summed or field is None else field.size,
         }

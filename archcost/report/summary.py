@@ -120,8 +120,8 @@ def facts(report: ModelReport) -> list[Fact]:
         Fact(
             "Memory traffic",
             (
-                f"{decimal_bytes(totals.traffic)} in a forward pass",
-                f"{totals.intensity:.2f} FLOPs/byte",
+                f"{decimal_bytes(totals.traffic_bytes)} in a forward pass",
+                f"{totals.arithmetic_intensity:.2f} FLOPs/byte",
             ),
         ),
         Fact("Depth", (f"{exact(totals.depth)} layers with weights on the longest path",)),

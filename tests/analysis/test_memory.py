@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
 from weakref import WeakSet
 
 import pytest
@@ -14,6 +15,8 @@ from torch_execution import StorageTracker, TorchNet, small_graphs
 import archcost
 from archcost.analysis import analyze, forward_memory, training_memory, weight_bytes
 from archcost.ir import Graph, GraphBuilder, Op, TensorType, Value
+from archcost.ir.arguments import DTypeName
+from archcost.ir.op import operator
 from archcost.ir.ops import make
 
 # Odd sizes where padding is `same`: torch pads both sides alike then, without a tensor of its own.
@@ -243,14 +246,19 @@ def test_saved_by_random_networks(graph: Graph) -> None:
 
 def test_a_product_keeps_both_factors() -> None:
     """torch keeps one where the other needs no gradient: archcost's rule does not look."""
-    builder = GraphBuilder("gate")
-    x = builder.input("x", TensorType((1, 4, 8, 8)))
-    (a,) = builder.add(make("conv", out=4), [x], "a")
-    (b,) = builder.add(make("product"), [x, a], "b")
-    graph = builder.build({"b": b})
+
+    def gated(twice: bool) -> Graph:
+        builder = GraphBuilder("gate")
+        x = builder.input("x", TensorType((1, 4, 8, 8)))
+        (a,) = builder.add(make("conv", out=4), [x], "a")
+        (b,) = builder.add(make("product"), [x, a], "b")
+        if twice:
+            (b,) = builder.add(make("product"), [a, b], "c")
+        return builder.build({"output": b})
+
+    graph = gated(twice=False)
     assert (training_memory(graph).saved, kept_by_torch(graph, TorchNet(graph))) == (KB, 0)
-    (c,) = builder.add(make("product"), [a, b], "c")
-    graph = builder.build({"c": c})
+    graph = gated(twice=True)
     assert training_memory(graph).saved == kept_by_torch(graph, TorchNet(graph)) == 2 * KB
 
 
@@ -296,13 +304,17 @@ def test_views_alone_take_nothing_and_the_first_is_named() -> None:
 
 
 def test_inputs_live_throughout_and_outputs_to_the_end() -> None:
-    builder = GraphBuilder("two outputs")
-    x = builder.input("x", TensorType((1, 4, 8, 8)))
-    (a,) = builder.add(make("sigmoid"), [x], "a")
-    (b,) = builder.add(make("sigmoid"), [a], "b")
-    (c,) = builder.add(make("sigmoid"), [b], "c")
-    assert forward_memory(builder.build({"c": c})).timeline == (2 * KB, 3 * KB, 3 * KB)
-    assert forward_memory(builder.build({"a": a, "c": c})).timeline == (2 * KB, 3 * KB, 4 * KB)
+    def timeline(*outputs: str) -> tuple[int, ...]:
+        builder = GraphBuilder("two outputs")
+        value = builder.input("x", TensorType((1, 4, 8, 8)))
+        values = {}
+        for name in "abc":
+            (value,) = builder.add(make("sigmoid"), [value], name)
+            values[name] = value
+        return forward_memory(builder.build({name: values[name] for name in outputs})).timeline
+
+    assert timeline("c") == (2 * KB, 3 * KB, 3 * KB)
+    assert timeline("a", "c") == (2 * KB, 3 * KB, 4 * KB)
 
 
 def test_a_view_keeps_the_whole_origin_alive() -> None:
@@ -343,16 +355,16 @@ def test_in_place_only_where_nobody_reads_later() -> None:
 def test_in_place_spares_inputs_outputs_views_and_other_shapes() -> None:
     assert forward_memory(chain(make("relu")), inplace=True).activations == 2 * KB
     assert forward_memory(chain(make("flatten"), make("relu")), inplace=True).activations == 2 * KB
-    builder = GraphBuilder("view read later")
-    x = builder.input("x", TensorType((1, 4, 8, 8)))
-    (a,) = builder.add(make("sigmoid"), [x], "a")
-    (view,) = builder.add(make("flatten"), [a], "view")
-    (b,) = builder.add(make("relu"), [a], "b")
-    (c,) = builder.add(make("sigmoid"), [view], "c")
-    outputs = {"b": b, "c": c}
-    assert forward_memory(builder.build(outputs), inplace=True).timeline[2] == 3 * KB
-    outputs["a"] = a
-    assert forward_memory(builder.build({"a": a, "b": b}), inplace=True).timeline[2] == 3 * KB
+    for outputs in ("bc", "ab"):  # the view is read later; the origin is an output
+        builder = GraphBuilder("view")
+        x = builder.input("x", TensorType((1, 4, 8, 8)))
+        (a,) = builder.add(make("sigmoid"), [x], "a")
+        (view,) = builder.add(make("flatten"), [a], "view")
+        (b,) = builder.add(make("relu"), [a], "b")
+        (c,) = builder.add(make("sigmoid"), [view], "c")
+        values = {"a": a, "b": b, "c": c}
+        graph = builder.build({name: values[name] for name in outputs})
+        assert forward_memory(graph, inplace=True).timeline[2] == 3 * KB
     # A gate that is broadcast has not the sum's shape.
     builder = GraphBuilder("broadcast")
     x = builder.input("x", TensorType((1, 4, 8, 8)))
@@ -511,3 +523,110 @@ def test_memory_is_linear_in_the_batch(batch: int) -> None:
     one, many = forward_memory(graph), forward_memory(graph.with_batch(batch))
     assert many.activations == batch * one.activations
     assert (many.weights, many.at) == (one.weights, one.at)
+
+
+def test_an_unknown_optimizer_is_refused() -> None:
+    with pytest.raises(ValueError, match="one of sgd, momentum, adam, not 'rmsprop'"):
+        training_memory(chain(make("relu")), optimizer="rmsprop")  # type: ignore[arg-type]
+
+
+@operator
+class Reinterpreted(Op):
+    """Elements of another dtype that take as many bytes."""
+
+    kind: ClassVar[str] = "reinterpreted"
+    inplace: ClassVar[bool] = True
+
+    dtype: DTypeName
+
+    def infer(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
+        return (TensorType(inputs[0].shape, self.dtype),)
+
+
+@pytest.mark.parametrize(("dtype", "peak"), [("fp32", 2 * KB), ("int32", 3 * KB)])
+def test_in_place_needs_one_dtype_not_as_many_bytes(dtype: str, peak: int) -> None:
+    graph = chain(make("sigmoid"), Reinterpreted(dtype))
+    assert forward_memory(graph, inplace=True).activations == peak
+    assert forward_memory(graph).activations == 3 * KB
+
+
+@pytest.mark.parametrize(("shape", "peak"), [((1, 4, 8, 8), 3 * KB), ((4, 8, 8), 4 * KB)])
+def test_in_place_needs_one_shape_not_as_many_bytes(shape: tuple[int, ...], peak: int) -> None:
+    """(4, 8, 8) is broadcast to (1, 4, 8, 8): torch's += would refuse it."""
+    builder = GraphBuilder("another rank")
+    x = builder.input("x", TensorType(shape))
+    y = builder.input("y", TensorType((1, 4, 8, 8)))
+    (a,) = builder.add(make("sigmoid"), [x], "a")
+    (s,) = builder.add(make("sum"), [a, y], "s")
+    assert forward_memory(builder.build({"s": s}), inplace=True).activations == peak
+
+
+@pytest.mark.parametrize("kind", ["batch_norm", "scale_shift"])
+def test_nothing_folds_into_a_layer_whose_value_is_an_output(kind: str) -> None:
+    def graph(*outputs: int) -> Graph:
+        builder = GraphBuilder("features")
+        x = builder.input("x", TensorType((1, 4, 8, 8)))
+        (a,) = builder.add(make("conv", out=4, bias=False), [x], "a")
+        (b,) = builder.add(make(kind), [a], "b")
+        return builder.build({f"y{index}": (a, b)[index] for index in outputs})
+
+    both = graph(0, 1)
+    assert forward_memory(both, fold_norm=True) == forward_memory(both)
+    folded = forward_memory(graph(1), fold_norm=True)
+    assert (folded.weights, folded.activations) == (64 + 16, 2 * KB)
+
+
+def test_chains_fold_up_to_what_is_read_elsewhere() -> None:
+    conv, norm, shift = make("conv", out=4, bias=False), make("batch_norm"), make("scale_shift")
+    memory = forward_memory(chain(conv, norm, shift, norm), fold_norm=True)
+    assert (memory.weights, memory.timeline) == (64 + 16, (2 * KB,) * 4)
+    memory = forward_memory(chain(conv, norm, make("relu"), shift), fold_norm=True)
+    assert (memory.weights, memory.timeline) == (64 + 16 + 32, (2 * KB, 2 * KB, 3 * KB, 3 * KB))
+    # The convolution's bias is one for all that it absorbs.
+    bare = make("batch_norm", affine=False)
+    assert folded_weights(chain(conv, bare, shift, bare)) == 64 + 16
+    # What does not fold stops the chain.
+    own = make("batch_norm", track=False)
+    graph = chain(conv, own, shift)
+    assert forward_memory(graph, fold_norm=True) == forward_memory(graph)
+
+    def branching(*outputs: str) -> Graph:
+        builder = GraphBuilder("chain")
+        values = {"x": builder.input("x", TensorType((1, 4, 8, 8)))}
+        for op, source, name in ((conv, "x", "a"), (norm, "a", "b"), (shift, "b", "c")):
+            (values[name],) = builder.add(op, [values[source]], name)
+        if "d" in outputs:
+            (values["d"],) = builder.add(shift, [values["b"]], "d")
+        return builder.build({name: values[name] for name in outputs})
+
+    # The first link is folded, what reads it beside others is not.
+    memory = forward_memory(branching("b", "c"), fold_norm=True)
+    assert (memory.weights, memory.timeline) == (64 + 16 + 32, (2 * KB, 2 * KB, 3 * KB))
+    memory = forward_memory(branching("c", "d"), fold_norm=True)
+    assert (memory.weights, memory.timeline) == (64 + 16 + 64, (2 * KB, 2 * KB, 3 * KB, 4 * KB))
+
+
+@pytest.mark.parametrize(
+    ("last", "kept", "extra"),
+    [
+        ("dropout", 0, KB // 4),  # a mask, one byte an element
+        ("batch_norm", KB, 2 * 4 * 4),  # the input, and two statistics of 4 channels
+        ("lrn", KB, KB),  # the input, and the scale
+    ],
+)
+def test_what_is_kept_besides_is_freed_in_the_backward_pass(
+    last: str, kept: int, extra: int
+) -> None:
+    """The last node's backward pass is over while the convolution before it needs the most."""
+    conv = make("conv", out=4, bias=False)
+    wide = make("conv", out=16, bias=False)
+    graph = chain(conv, wide, conv, make(last))
+    memory = training_memory(graph)
+    # Both inputs of the convolutions behind the first, KB and 4 KB.
+    assert memory.saved == 5 * KB + kept + extra
+    # At the third convolution: x, the outputs of the first (KB), second (4 KB) and last node, and
+    # the gradients of what it gives (KB) and takes (4 KB). What the last one kept is gone.
+    assert memory.activations == (1 + 1 + 4 + 1 + 1 + 4) * KB
+    # At the last node itself: x, y, what it keeps, the gradients of what it gives and takes.
+    memory = training_memory(chain(conv, make(last)))
+    assert memory.activations == 4 * KB + kept + extra

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from math import ceil, floor
+
 import pytest
 import torch
 from hypothesis import assume, given, note, settings
@@ -157,6 +160,51 @@ def test_transposed_convolution_undoes_the_stride_exactly() -> None:
     assert field.stride == (1, 1)
     assert all(type(stride) is int for stride in field.stride)
     assert field.size == (5, 5)
+
+
+@pytest.mark.parametrize("down", [(1, 1), (2, 1), (3, 2), (2, 5)])
+@pytest.mark.parametrize(
+    "up", [(1, 3, 2), (2, 3, 0), (4, 3, 2), (4, 2, 1), (5, 3, 2), (6, 5, 2), (7, 7, 0), (8, 6, 1)]
+)
+def test_ends_between_positions(down: tuple[int, int], up: tuple[int, int, int]) -> None:
+    """Behind an upsampling path, ends are fractions: the size is what fits at most between them."""
+    (k, s), (kernel, stride, padding) = down, up
+    field = field_of(
+        make("conv", out=2, kernel=k, stride=s),
+        make("conv_transpose", out=2, kernel=kernel, stride=stride, padding=padding),
+        shape=(1, 1, 60),
+    )
+    # Output u reads position (u + padding - j) / stride of the convolution's output, 0 <= j < k.
+    first, step = Fraction((padding - (kernel - 1)) * s, stride), Fraction(s, stride)
+    last = Fraction(padding * s, stride) + k - 1
+    assert field.low == pytest.approx((float(first),))
+    assert field.high == pytest.approx((float(last),))
+    assert field.stride == pytest.approx((float(step),))
+    # Slid over one input position in the finest steps, the widest count of whole positions.
+    grid = [Fraction(i, stride) for i in range(stride)]
+    assert field.size == (max(floor(last + at) - ceil(first + at) + 1 for at in grid),)
+    for end, exact in zip((*field.low, *field.high, *field.stride), (first, last, step)):  # noqa: B905
+        assert (type(end) is int) == (exact.denominator == 1)
+
+
+def test_a_skip_around_an_upsampling_path() -> None:
+    """U-Net's: down and up by 2 and by 3, beside what stayed where it was."""
+    builder = GraphBuilder("u-net")
+    x = builder.input("x", TensorType((1, 2, 12)))
+    (low,) = builder.add(make("max_pool", kernel=6), [x], "low")
+    (middle,) = builder.add(make("upsample", scale=2), [low], "middle")
+    (high,) = builder.add(make("upsample", scale=3), [middle], "high")
+    (y,) = builder.add(make("concat"), [x, high], "y")
+    graph = builder.build({"y": y})
+    fields = receptive_fields(graph)
+    assert fields[high].stride == fields[y].stride == (1,)
+    assert type(fields[y].stride[0]) is int
+    net = TorchNet(graph, smooth=True)
+    for u in range(12):
+        (places,) = support(net, y, (u,))
+        assert places == {u, *range(u // 6 * 6, u // 6 * 6 + 6)}
+        assert u + fields[y].low[0] <= min(places)
+        assert max(places) <= u + fields[y].high[0]
 
 
 def test_an_operator_in_other_dimensions_sees_everything() -> None:

@@ -17,7 +17,7 @@ LAYERS = ("conv", "batch_norm", "relu", "max_pool", "concat", "sum", "split", "f
 def check_sums(analysis: Analysis) -> None:
     totals, rows = analysis.totals, analysis.layers
     assert [row.node for row in rows] == list(analysis.graph)
-    for quantity in ("params", "buffers", "macs", "flops", "activations", "traffic"):
+    for quantity in ("params", "buffers", "macs", "flops", "activations", "traffic_bytes"):
         assert getattr(totals, quantity) == sum(getattr(row, quantity) for row in rows)
     assert totals.work == sum((row.work for row in rows), Work())
     assert (totals.macs, totals.flops) == (totals.work.mac, totals.work.flops)
@@ -28,11 +28,13 @@ def check_sums(analysis: Analysis) -> None:
         (v.type.numel for n in analysis.graph if not n.op.view for v in n.outputs), default=0
     )
     for row in rows:
-        assert row.intensity == (row.flops / row.traffic if row.traffic else 0)
+        assert row.arithmetic_intensity == (
+            row.flops / row.traffic_bytes if row.traffic_bytes else 0
+        )
         if row.node.op.view:
-            assert (row.activations, row.traffic, row.flops, row.params) == (0, 0, 0, 0)
+            assert (row.activations, row.traffic_bytes, row.flops, row.params) == (0, 0, 0, 0)
         else:
-            assert row.traffic >= sum(v.type.nbytes for v in row.node.outputs) > 0
+            assert row.traffic_bytes >= sum(v.type.nbytes for v in row.node.outputs) > 0
 
 
 @pytest.mark.parametrize("name", archcost.zoo_names())
@@ -44,7 +46,7 @@ def test_layers_add_up_to_the_totals(name: str) -> None:
     assert totals.peak_memory_bytes == forward_memory(graph).peak == analysis.memory.peak
     assert totals.storage_bytes["fp32"] == storage_bytes(graph, 32)
     assert totals.receptive_field == receptive_fields(graph)[graph.outputs[0]].size
-    assert totals.intensity == totals.flops / totals.traffic
+    assert totals.arithmetic_intensity == totals.flops / totals.traffic_bytes
 
 
 @settings(max_examples=60)
@@ -83,7 +85,7 @@ def test_shared_parameters_count_once_in_the_layer_that_comes_first() -> None:
     assert analysis.totals.params == weight + 8 + 8
     # The work and the traffic are done twice all the same.
     assert rows["left/conv"].macs == rows["right/conv"].macs > 0
-    assert rows["left/conv"].traffic == rows["right/conv"].traffic
+    assert rows["left/conv"].traffic_bytes == rows["right/conv"].traffic_bytes
     # Nothing on the right depends on the first input.
     assert rows["right/bn"].receptive_field is None
     assert rows["left/bn"].receptive_field is not None
@@ -122,5 +124,5 @@ def test_a_graph_without_nodes_costs_nothing() -> None:
     x = builder.input("x", TensorType((1, 4)))
     totals = analyze(builder.build({"x": x})).totals
     assert (totals.params, totals.flops, totals.activations, totals.largest_activation) == (0,) * 4
-    assert totals.intensity == 0
+    assert totals.arithmetic_intensity == 0
     assert totals.peak_memory_bytes == 16

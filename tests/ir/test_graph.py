@@ -98,7 +98,7 @@ def test_half_precision_halves_the_bytes() -> None:
     full, half = analyze(graph), analyze(graph.with_dtype("fp16"))
     assert half.totals.params == full.totals.params
     assert half.totals.macs == full.totals.macs
-    assert 2 * half.totals.traffic == full.totals.traffic
+    assert 2 * half.totals.traffic_bytes == full.totals.traffic_bytes
     assert 2 * half.totals.peak_memory_bytes == full.totals.peak_memory_bytes
     assert half.totals.storage_bytes == full.totals.storage_bytes
 
@@ -228,3 +228,29 @@ def test_networkx_keeps_parallel_edges_and_several_outputs() -> None:
     exported = builder.build({"twice": twice}).to_networkx()
     assert [data["shape"] for data in exported["split"]["sum"].values()] == [(1, 1), (1, 3)]
     assert exported.number_of_edges("x", "square") == 2
+
+
+def test_a_built_graph_does_not_change() -> None:
+    builder = GraphBuilder("done")
+    x = builder.input("x", TensorType((1, 4, 8, 8)))
+    (y,) = builder.add(make("relu"), [x], "y")
+    graph = builder.build({"y": y})
+    for action in (
+        lambda: builder.add(make("relu"), [y], "z"),
+        lambda: builder.input("other", TensorType((1, 4))),
+        lambda: builder.build({"y": y}),
+    ):
+        with pytest.raises(GraphError, match="done is built"):
+            action()
+    assert y.consumers == []
+    assert len(graph) == 1
+
+
+def test_what_computes_needs_floating_point_numbers() -> None:
+    """A spec that forgets its embedding must not get a plausible cost."""
+    for name, arguments in (("linear", {"out": 4}), ("softmax", {}), ("layer_norm", {})):
+        builder = GraphBuilder("tokens")
+        x = builder.input("x", TensorType((1, 8), "int64"))
+        with pytest.raises(ShapeError, match=f"{name} needs an input of floating-point numbers"):
+            builder.add(make(name, **arguments), [x], "first")
+        builder.add(make("flatten"), [x], "moved")

@@ -1,4 +1,4 @@
-"""Every cost that a paper prints for a network of the zoo, against archcost's number."""
+"""The costs that papers print for the networks of the zoo, against archcost's numbers."""
 
 from __future__ import annotations
 

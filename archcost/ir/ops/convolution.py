@@ -49,6 +49,8 @@ class Conv(Op):
                     f"conv's connection table has {len(self.connections)} rows; it needs one for "
                     f"each of {self.out} output channels, and no groups"
                 )
+            if any(len(set(row)) < len(row) for row in self.connections):
+                raise ShapeError("conv's connection table names a channel twice in one row")
             if max(map(max, self.connections)) >= x.channels:
                 raise ShapeError(
                     f"conv's connection table names channel {max(map(max, self.connections))} "
@@ -174,6 +176,12 @@ class ConvTranspose(Op):
             )
         kernel, stride, dilation = self._geometry(rank)
         extra = per_dimension(self.kind, "output_padding", self.output_padding, rank)
+        for more, s, d in zip(extra, stride, dilation, strict=True):
+            if more >= max(s, d):
+                raise ShapeError(
+                    f"conv_transpose with stride {s} and dilation {d} needs an output_padding "
+                    f"below {max(s, d)}, has {more}"
+                )
         if self.padding == "same":
             out = tuple(n * s + more for n, s, more in zip(x.spatial, stride, extra, strict=True))
         else:
@@ -208,7 +216,10 @@ class ConvTranspose(Op):
         rank = inputs[0].rank - 2
         kernel, stride, dilation = self._geometry(rank)
         fronts = (
-            [(d * (k - 1) + 1 - s) // 2 for k, s, d in zip(kernel, stride, dilation, strict=True)]
+            [
+                max(0, d * (k - 1) + 1 - s) // 2
+                for k, s, d in zip(kernel, stride, dilation, strict=True)
+            ]
             if self.padding == "same"
             else [before for before, _ in pairs(self.kind, self.padding, rank)]
         )

@@ -137,6 +137,7 @@ class Embedding(Op):
     """
 
     kind: ClassVar[str] = "embedding"
+    computes: ClassVar[bool] = False
     keeps: ClassVar[Literal["inputs", "outputs", "nothing"]] = "inputs"
 
     count: Count

@@ -19,6 +19,7 @@ class Concat(Op):
     """
 
     kind: ClassVar[str] = "concat"
+    computes: ClassVar[bool] = False
     arity: ClassVar[tuple[int, int | None]] = (1, None)
 
     dim: Dim = 1
@@ -57,6 +58,7 @@ class Elementwise(Op):
     """
 
     kind: ClassVar[str] = "elementwise"
+    computes: ClassVar[bool] = False
     named_by: ClassVar[str | None] = "function"
     arity: ClassVar[tuple[int, int | None]] = (2, None)
 

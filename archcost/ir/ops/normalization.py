@@ -12,7 +12,7 @@ from archcost.ir.arguments import Count, Number
 from archcost.ir.errors import ArgumentError, ShapeError
 from archcost.ir.op import Op, Reach, Saved, operator
 from archcost.ir.ops.windows import Windows
-from archcost.ir.types import ParameterSpec, Shape, TensorType, Work
+from archcost.ir.types import ParameterSpec, Shape, TensorType, Work, bytes_for
 
 
 @operator
@@ -48,7 +48,7 @@ class BatchNorm(Op):
         return _standardise(x, x.channels, self.affine, self.affine)
 
     def saved(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Saved:
-        return _statistics_saved(inputs[0].channels)
+        return _statistics_saved(inputs[0], inputs[0].channels)
 
 
 @operator
@@ -77,7 +77,7 @@ class LayerNorm(Op):
         return _standardise(x, self._groups(x), self.affine, self.affine and self.bias)
 
     def saved(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Saved:
-        return _statistics_saved(self._groups(inputs[0]))
+        return _statistics_saved(inputs[0], self._groups(inputs[0]))
 
     def _groups(self, x: TensorType) -> int:
         return TensorType(x.shape[: -self.dims]).numel
@@ -112,7 +112,7 @@ class GroupNorm(Op):
         return _standardise(x, x.shape[0] * self.groups, self.affine, self.affine)
 
     def saved(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Saved:
-        return _statistics_saved(inputs[0].shape[0] * self.groups)
+        return _statistics_saved(inputs[0], inputs[0].shape[0] * self.groups)
 
 
 @operator
@@ -146,7 +146,7 @@ class InstanceNorm(Op):
 
     def saved(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Saved:
         (x,) = inputs
-        return _statistics_saved(x.shape[0] * x.channels)
+        return _statistics_saved(inputs[0], x.shape[0] * x.channels)
 
 
 @operator
@@ -288,6 +288,8 @@ def _standardise(x: TensorType, groups: int, weight: bool, bias: bool) -> Work:
     ).times(groups)
 
 
-def _statistics_saved(groups: int) -> Saved:
-    # Mean and reciprocal deviation of each group, in fp32 whatever the input's dtype.
-    return Saved(inputs=True, extra=2 * 4 * groups)
+def _statistics_saved(x: TensorType, groups: int) -> Saved:
+    # Mean and reciprocal deviation of each group, kept in no less than fp32 (on CUDA; torch on the
+    # CPU keeps them in the input's dtype).
+    dtype = "fp64" if x.dtype == "fp64" else "fp32"
+    return Saved(inputs=True, extra=2 * bytes_for(groups, dtype))

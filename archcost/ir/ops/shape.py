@@ -26,6 +26,7 @@ class Identity(Op):
     """y = x, for a tensor of any shape: a name for a place in the network."""
 
     kind: ClassVar[str] = "identity"
+    computes: ClassVar[bool] = False
     view: ClassVar[bool] = True
 
     def infer(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
@@ -43,6 +44,7 @@ class Pad(Op):
     """
 
     kind: ClassVar[str] = "pad"
+    computes: ClassVar[bool] = False
 
     padding: Padding = 0
     channels: Ints | None = None
@@ -90,6 +92,7 @@ class Crop(Op):
     """
 
     kind: ClassVar[str] = "crop"
+    computes: ClassVar[bool] = False
     arity: ClassVar[tuple[int, int | None]] = (1, 2)
     view: ClassVar[bool] = True
 
@@ -195,6 +198,7 @@ class Reshape(Op):
     """
 
     kind: ClassVar[str] = "reshape"
+    computes: ClassVar[bool] = False
     view: ClassVar[bool] = True
 
     shape: Ints
@@ -232,6 +236,7 @@ class Flatten(Op):
     """The dimensions from ``start`` to ``end``, both included, as one."""
 
     kind: ClassVar[str] = "flatten"
+    computes: ClassVar[bool] = False
     view: ClassVar[bool] = True
 
     start: Dim = 1
@@ -262,6 +267,7 @@ class Permute(Op):
     """
 
     kind: ClassVar[str] = "permute"
+    computes: ClassVar[bool] = False
     view: ClassVar[bool] = True
 
     dims: Ints
@@ -285,6 +291,7 @@ class Slice(Op):
     """
 
     kind: ClassVar[str] = "slice"
+    computes: ClassVar[bool] = False
     view: ClassVar[bool] = True
 
     dim: Dim
@@ -317,6 +324,7 @@ class Split(Op):
     """Dimension ``dim`` cut into outputs of ``sizes``, or into ``parts`` equal ones."""
 
     kind: ClassVar[str] = "split"
+    computes: ClassVar[bool] = False
     view: ClassVar[bool] = True
 
     sizes: Ints | None = None
@@ -367,6 +375,7 @@ class ChannelShuffle(Op):
     """
 
     kind: ClassVar[str] = "channel_shuffle"
+    computes: ClassVar[bool] = False
 
     groups: Count
 
@@ -390,6 +399,7 @@ class PixelShuffle(Op):
     """
 
     kind: ClassVar[str] = "pixel_shuffle"
+    computes: ClassVar[bool] = False
 
     factor: Count
     inverse: bool = False

@@ -33,8 +33,8 @@ class Windows:
     Attributes, one entry a spatial dimension: ``kernel``, ``stride``, ``dilation``,
     ``padding`` (before, after) and ``out``, the number of window positions:
     ``(in + before + after - dilation * (kernel - 1) - 1) / stride + 1``, rounded as asked.
-    A window that would begin behind the input and its front padding is dropped, as in
-    PyTorch and Caffe.
+    A window that would begin behind the input and its front padding is dropped, as in PyTorch;
+    Caffe drops it only where there is padding.
     """
 
     __slots__ = ("dilation", "kernel", "out", "padding", "sizes", "stride")

@@ -150,6 +150,34 @@ def test_embedding_needs_integers():
             Embedding(10, 4).apply((TensorType((1, 3), dtype),))
 
 
+@pytest.mark.parametrize(("dtype", "width"), [("fp32", 8 * 4), ("bf16", 8 * 2), ("int8", 8)])
+def test_embedding_reads_only_the_rows_looked_up(dtype, width):
+    embedding = Embedding(100, 8, dtype)
+    for shape in ((1, 5), (4, 25), (99,), (7, 3, 2)):
+        x = TensorType(shape, "int64")
+        assert embedding.apply((x,)).read_bytes == x.numel * 8 + x.numel * width
+    # ... and no row twice, where there are more indices than rows.
+    for shape in ((101,), (2, 300)):
+        x = TensorType(shape, "int64")
+        assert embedding.apply((x,)).read_bytes == x.numel * 8 + 100 * width
+    assert embedding.apply((TensorType((1, 5), "int32"),)).read_bytes == 5 * 4 + 5 * width
+
+
+def test_a_network_of_another_dtype_keeps_integer_tables():
+    for dtype in ("fp32", "fp64", "bf16"):
+        assert Embedding(10, 4, dtype).with_dtype("fp16") == Embedding(10, 4, "fp16")
+    for dtype in ("int8", "int4", "int64", "bool"):
+        table = Embedding(10, 4, dtype)
+        assert table.with_dtype("fp16") == table
+    builder = GraphBuilder("tables")
+    tokens = builder.input("tokens", TensorType((1, 3), "int64"))
+    (a,) = builder.add(Embedding(10, 4), [tokens], "a")
+    (b,) = builder.add(Embedding(10, 4, "int8"), [tokens], "b")
+    graph = builder.build({"a": a, "b": b}).with_dtype("bf16")
+    assert [value.type.dtype for value in graph.outputs] == ["bf16", "int8"]
+    assert [p.nbytes for p in graph.parameters] == [80, 40]
+
+
 def test_a_tied_table_counts_once():
     builder = GraphBuilder("tied")
     tokens = builder.input("tokens", TensorType((1, 5), "int64"))

@@ -266,6 +266,33 @@ def test_max_unpool_same():
     assert application.outputs == (TensorType((1, 3, 10)),)
 
 
+@pytest.mark.parametrize("dim", [0, 1])
+@pytest.mark.parametrize(
+    ("kernel", "stride", "padding"), [(3, 2, 0), (2, None, 0), (3, 1, 1), (2, 4, 0), (5, 3, 2)]
+)
+def test_max_unpool_takes_the_sizes_that_torch_takes(kernel, stride, padding, dim):
+    x = TensorType((1, 2, 6, 6))
+    indices = TensorType(x.shape, "int64")
+    module = torch.nn.MaxUnpool2d(kernel, stride, padding)
+    usual = module(torch.zeros(x.shape), torch.zeros(indices.shape, dtype=torch.int64)).shape[2]
+    taken = []
+    for size in range(max(1, usual - 6), usual + 7):
+        sizes = [usual, usual]
+        sizes[dim] = size
+        op = MaxUnpool(kernel, stride, padding, tuple(sizes))
+        try:
+            y = module(torch.zeros(x.shape), torch.zeros(x.shape, dtype=torch.int64), sizes)
+        except ValueError:
+            s = stride or kernel
+            with pytest.raises(ShapeError, match=f"above {usual - s} and below {usual + s}, has"):
+                op.apply((x, indices))
+        else:
+            taken.append(size)
+            assert op.apply((x, indices)).outputs == (TensorType(tuple(y.shape)),)
+    reach = (stride or kernel) - 1
+    assert taken == list(range(usual - reach, usual + reach + 1))
+
+
 @quick
 @given(st.integers(1, 5), st.integers(1, 4), st.integers(0, 2), st.integers(1, 6))
 def test_max_unpool_reach(kernel, stride, padding, n):
