@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 
 
 def run() -> None:
@@ -10,8 +11,10 @@ def run() -> None:
     # One short job that keeps what it makes: collecting garbage finds none. Off before the imports,
     # which are what allocates most.
     gc.disable()
-    from .main import main
-
+    try:
+        from .main import main
+    except KeyboardInterrupt:  # from there on it is main's business
+        sys.exit(130)
     main()
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, Final, NoReturn
+from contextlib import suppress
+from typing import Any, Final, NoReturn, TextIO
 
 import click
 
 from .options import Group
+from .output import tell
 
 # A command NAME is the object `command` in the module beside this one that has its name; a module
 # is imported when its command is used.
@@ -18,6 +21,7 @@ COMMANDS: Final = ("report", "zoo", "operators", "completion")
 REFUSED: Final = 2
 INTERRUPTED: Final = 130
 PIPE_CLOSED: Final = 141
+DISK_FAULTS: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 class Main(Group):
@@ -47,14 +51,19 @@ class Main(Group):
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         try:
             status = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
-            sys.stdout.flush()
+            if sys.stdout is not None:  # None where it was closed before we began
+                sys.stdout.flush()
         except click.ClickException as error:
-            error.show()
-            sys.exit(error.exit_code)
+            _refuse(_message(error))
         except (click.Abort, KeyboardInterrupt):
             sys.exit(INTERRUPTED)
         except BrokenPipeError:
             _closed()
+        except OSError as error:  # click's own output, help for one
+            if error.errno not in DISK_FAULTS:
+                raise
+            _discard(sys.stdout)
+            _refuse(f"cannot write to standard output: {error.strerror}")
         sys.exit(status if isinstance(status, int) else 0)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -68,20 +77,31 @@ class Main(Group):
             _closed()
 
 
-def _refuse(message: str) -> NoReturn:
-    from archcost.report.format import visible
+def _message(error: click.ClickException) -> str:
+    """Click's message in the form of ours: one line, and which help says more."""
+    text = error.format_message().removesuffix(".")
+    context = getattr(error, "ctx", None)
+    return text if context is None else f"{text} ({context.command_path} --help says more)"
 
-    # Messages quote files and arguments; a line break within one is kept, a control is not.
-    lines = [visible(line) for line in message.splitlines()]
-    click.echo(f"archcost: error: {chr(10).join(lines)}", err=True)
+
+def _refuse(message: str) -> NoReturn:
+    try:
+        tell("error", message)
+    except OSError:  # nowhere to say it; the status still does
+        _discard(sys.stderr)
     sys.exit(REFUSED)
 
 
 def _closed() -> NoReturn:
     """Whoever read our output has gone, ``head`` for one: end quietly."""
-    # Python flushes stdout once more at exit; let that go nowhere.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _discard(sys.stdout)
     sys.exit(PIPE_CLOSED)
+
+
+def _discard(stream: TextIO | None) -> None:
+    """Python flushes its streams once more at exit; let that of ``stream`` go nowhere."""
+    with suppress(AttributeError, OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # type: ignore[union-attr]
 
 
 def _version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:

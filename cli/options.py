@@ -71,6 +71,16 @@ class Choice(ParamType):
         return completions(self.choices, incomplete)
 
 
+class Integer(click.IntRange):
+    """click says that a word is "not a valid integer range"."""
+
+    name = "integer"
+
+
+class Number(click.FloatRange):
+    name = "number"
+
+
 class ModelType(ParamType):
     """A network; completes to the zoo's names, else to files."""
 
@@ -168,7 +178,7 @@ model_options = together(
         metavar="SHAPE",
         help="Input shape without the batch, like 3x224x224; once for each input.",
     ),
-    click.option("--batch", type=click.IntRange(min=1), metavar="N", help="Batch size.  [1]"),
+    click.option("--batch", type=Integer(min=1), metavar="N", help="Batch size.  [1]"),
     click.option(
         "--set",
         "settings",
@@ -201,6 +211,7 @@ def output_options(*formats: str) -> Callable[[F], F]:
         click.option(
             "-o",
             "--output",
+            type=click.Path(),  # which completes to files
             metavar="FILE",
             help="Write to FILE, which is replaced when all is written.  [standard output]",
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +17,28 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from archcost.report import ModelReport, Table
+
+
+NARROWEST = 20
+
+
+def tell(kind: str, message: str) -> None:
+    """Say ``message``, an ``error`` or ``warning``, on standard error."""
+    from archcost.report.format import visible
+
+    # Messages quote files and arguments; a line break within one is kept, a control is not.
+    lines = [visible(line) for line in message.splitlines()]
+    click.echo(f"archcost: {kind}: {chr(10).join(lines)}", err=True)
+
+
+def spare_the_model(model: str, output: str | None) -> None:
+    """Refuse to write a result over the very file that the model is read from."""
+    if output in (None, "-"):
+        return
+    for path in (model, model.rpartition(":")[0]):
+        with suppress(OSError, ValueError):
+            if path and Path(path).samefile(output):
+                raise click.UsageError(f"-o {output!r:.300} would overwrite the model itself")
 
 
 def chosen_format(formats: Sequence[str], format_: str | None, output: str | None) -> str:
@@ -63,15 +86,22 @@ def to_terminal(view: RenderableType) -> None:
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError  # rich would end the process with status 1, which is an answer
 
-    # Without this rich would ask the terminal behind stdin or stderr for its width.
-    blind = not sys.stdout.isatty() and "COLUMNS" not in os.environ
-    console = Patient(file=sys.stdout, width=DEFAULT_WIDTH if blind else None)
-    _to_stdout(lambda: console.print(view))
+    def show() -> None:
+        # rich itself would believe COLUMNS=0, ask the terminal behind stdin or stderr for its
+        # width, and take 80 where TERM is dumb and no height is given.
+        blind = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+        size = shutil.get_terminal_size((DEFAULT_WIDTH, 25))
+        width = DEFAULT_WIDTH if blind else max(size.columns, NARROWEST)
+        Patient(file=sys.stdout, width=width, height=size.lines).print(view)
+
+    _to_stdout(show)
 
 
 def _to_stdout(action: Callable[[], object]) -> None:
     from archcost.report import OutputError
 
+    if sys.stdout is None:
+        raise OutputError("cannot write to standard output: it is closed")
     # A letter that the terminal's encoding lacks becomes a question mark, not a failure.
     with suppress(AttributeError, ValueError):
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]

@@ -6,8 +6,16 @@ from typing import Any, Final
 
 import click
 
-from .options import Choice, load_model, model_argument, model_options, output_options
-from .output import chosen_format, show
+from .options import (
+    Choice,
+    Integer,
+    Number,
+    load_model,
+    model_argument,
+    model_options,
+    output_options,
+)
+from .output import chosen_format, show, spare_the_model
 
 FORMATS: Final = ("table", "markdown", "csv", "json", "latex")
 GROUPINGS: Final = ("layer", "block", "stage", "op")
@@ -41,7 +49,7 @@ docs/report.md says what each number means, docs/json.md what the JSON holds.
 )
 @click.option(
     "--top",
-    type=click.IntRange(min=1),
+    type=Integer(min=1),
     metavar="N",
     help="Show the first N rows (by MACs unless sorted) and sum up the others.",
 )
@@ -51,17 +59,17 @@ docs/report.md says what each number means, docs/json.md what the JSON holds.
     "--fold-norm", is_flag=True, help="Forward memory: normalisations folded into convolutions."
 )
 @click.option(
-    "--bits", type=click.IntRange(1, 64), metavar="N", help="Also give the size stored at N bits."
+    "--bits", type=Integer(1, 64), metavar="N", help="Also give the size stored at N bits."
 )
 @click.option(
     "--sparsity",
-    type=click.FloatRange(0, 1, max_open=True),
+    type=Number(0, 1, max_open=True),
     metavar="X",
     help="With --bits: share of the parameters that is pruned, 0 to 1.",
 )
 @click.option(
     "--index-bits",
-    type=click.IntRange(0, 64),
+    type=Integer(0, 64),
     metavar="N",
     help="With --sparsity: bits for the place of each value that is left.",
 )
@@ -92,6 +100,7 @@ def command(
         raise click.UsageError("--sparsity needs --bits")
     if index_bits is not None and sparsity is None:
         raise click.UsageError("--index-bits needs --sparsity")
+    spare_the_model(model, output)
     from archcost import __version__
     from archcost.analysis import analyze
     from archcost.report import Stored, model_report

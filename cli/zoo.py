@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from .options import Group, ModelType, output_options
-from .output import chosen_format, show, to_terminal, write
+from .output import chosen_format, show, tell, to_terminal, write
 
 if TYPE_CHECKING:
     from archcost.analysis import Analysis
@@ -48,13 +48,20 @@ Examples:
 def list_(format_: str | None, output: str | None) -> None:
     """All networks, with their size at their own input."""
     from archcost.analysis import analyze
+    from archcost.ir import ArchcostError
     from archcost.report import Column, Table
     from archcost.sources import load
-    from archcost.sources.zoo import names
+    from archcost.sources.zoo import broken, names
 
+    for error in broken():
+        tell("warning", f"left out: {error}")
     rows: list[dict[str, Any]] = []
     for name in names():
-        graph = load(name)
+        try:
+            graph = load(name)
+        except ArchcostError as error:  # one broken network does not hide the others
+            tell("warning", f"{name} is left out: {error}")
+            continue
         layers = analyze(graph).layers
         about = graph.metadata
         rows.append(

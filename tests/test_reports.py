@@ -29,3 +29,20 @@ def test_readme() -> None:
     printed = CliRunner(env={"COLUMNS": "80"}).invoke(main, ["report", "simplenet"])
     assert printed.exit_code == 0
     assert shown == f"\n```text\n{printed.stdout}```\n"
+
+
+@pytest.mark.skipif(not (TOP / "README.md").exists(), reason="not part of an installation")
+def test_readme_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (TOP / "README.md").read_text(encoding="utf-8")
+    spec = text.partition("```yaml\n")[2].partition("```")[0]
+    (tmp_path / "tinynet.yaml").write_text(spec, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    refused = CliRunner().invoke(main, ["report", "tinynet.yaml"])
+    assert f"$ archcost report tinynet.yaml\n{refused.stderr}```" in text
+    mending = "parameters: {classes: 10, width: 16}"
+    assert f"`{mending}` mends it" in text
+    (tmp_path / "tinynet.yaml").write_text(
+        spec.replace("parameters: {classes: 10}", mending), encoding="utf-8"
+    )
+    for options in ([], ["--set", "width=32"]):
+        assert CliRunner().invoke(main, ["report", "tinynet.yaml", *options]).exit_code == 0

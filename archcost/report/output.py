@@ -23,7 +23,12 @@ def write_atomically(path: str | os.PathLike[str], text: str) -> None:
         OutputError: one message with the path and the system's reason.
     """
     data = text.encode("utf-8", "backslashreplace")
+    name = os.fspath(path)
     try:
+        if not name:
+            raise FileNotFoundError(None, "a file has a name")
+        if name.endswith(os.sep):
+            raise IsADirectoryError(None, "that is the name of a directory")
         target = Path(os.path.realpath(path))
         try:
             mode = target.stat().st_mode
@@ -39,7 +44,7 @@ def write_atomically(path: str | os.PathLike[str], text: str) -> None:
         _replace(target, data, mode)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise OutputError(f"cannot write {os.fspath(path)!r:.300}: {reason}") from None
+        raise OutputError(f"cannot write {name!r:.300}: {reason}") from None
 
 
 def _replace(target: Path, data: bytes, mode: int | None) -> None:

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len, chop_cells
 from rich.console import Console
+from rich.segment import Segment
+from rich.style import Style
 from rich.text import Text
 
 from archcost.report.format import people, visible
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 DEFAULT_WIDTH = 80
 GAP = 2
 LABEL = 17  # "Receptive field  "
+NARROWEST_FACT = 20
 SHORTEST_TEXT = 12
 SHORTEST_BAR, LONGEST_BAR = 5, 20
 PERCENT = 7  # "100.0 %"
@@ -41,13 +45,13 @@ class TableView:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         if self.table.title:
-            yield _text(self.table.title, "bold")
+            yield _text(self.table.title, options.max_width, "bold")
             yield Text()
         yield from _grid(self.table, options.max_width, options.ascii_only)
         if self.table.notes:
             yield Text()
         for note in self.table.notes:
-            yield _text(note, "dim")
+            yield _text(note, options.max_width, "dim")
 
 
 class ReportView:
@@ -58,9 +62,9 @@ class ReportView:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         report, width = self.report, options.max_width
-        yield _text(heading(report)[0], "bold")
+        yield _text(heading(report)[0], width, "bold")
         if cited := citation(report.source):
-            yield _text(cited, "dim")
+            yield _text(cited, width, "dim")
         yield from _facts(identity(report), width)
         yield Text()
         yield from _grid(report.table, width, options.ascii_only)
@@ -68,7 +72,7 @@ class ReportView:
         yield from _facts(facts(report), width)
         yield Text()
         for note in report.table.notes:
-            yield _text(note, "dim")
+            yield _text(note, width, "dim")
 
 
 class SheetView:
@@ -80,9 +84,9 @@ class SheetView:
         self.facts = lines
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield _text(self.title, "bold")
+        yield _text(self.title, options.max_width, "bold")
         if self.line:
-            yield _text(self.line, "dim")
+            yield _text(self.line, options.max_width, "dim")
         yield from _facts(self.facts, options.max_width)
 
 
@@ -104,38 +108,56 @@ def plain(view: TableView | ReportView | SheetView, width: int = DEFAULT_WIDTH) 
     return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
 
 
-def _text(text: str, style: str = "") -> Text:
-    return Text(visible(text), style)
+def _text(text: str, width: int, style: str = "") -> Text:
+    """A paragraph; rich's own wrapping leaves blanks at the ends of lines."""
+    return Text("\n".join(_filled(_words(visible(text), width), width)), style)
 
 
 def _facts(lines: list[Fact], width: int) -> list[Text]:
-    """Labels on the left, what they say on the right; lines break between the pieces."""
-    room = max(width - LABEL, 20)
+    """Labels on the left, what they say on the right; lines break between the pieces.
+
+    Where that is too narrow a label stands on a line of its own.
+    """
+    beside = width - LABEL >= NARROWEST_FACT
+    indent = LABEL if beside else GAP
+    room = width - indent
     result = []
     for label, items in lines:
-        rows = [""]
+        pieces = []
         for number, item in enumerate(items):
             piece = visible(item) + ("," if number < len(items) - 1 else "")
             # Only a piece that is longer than a line is broken itself, between words if it can.
-            for word in [piece] if cell_len(piece) <= room else _words(piece, room):
-                if not rows[-1]:
-                    rows[-1] = word
-                elif cell_len(rows[-1]) + 1 + cell_len(word) <= room:
-                    rows[-1] += f" {word}"
-                else:
-                    rows.append(word)
-        text = Text(label.ljust(LABEL), "bold")
-        text.append(("\n" + " " * LABEL).join(rows), "not bold")
+            pieces += [piece] if cell_len(piece) <= room else _words(piece, room)
+        text = Text(label.ljust(LABEL) if beside else f"{label}\n" if label else "", "bold")
+        text.append("" if beside else " " * indent)
+        text.append(("\n" + " " * indent).join(_filled(pieces, room)), "not bold")
         result.append(text)
     return result
+
+
+def _filled(pieces: list[str], room: int) -> list[str]:
+    """Lines of ``pieces``, as many in each as there is room for."""
+    rows = [""]
+    for piece in pieces:
+        if not rows[-1]:
+            rows[-1] = piece
+        elif cell_len(rows[-1]) + 1 + cell_len(piece) <= room:
+            rows[-1] += f" {piece}"
+        else:
+            rows.append(piece)
+    return rows
 
 
 def _words(text: str, room: int) -> list[str]:
     return [piece for word in text.split() for piece in chop_cells(word, room)]
 
 
-def _grid(table: Table, width: int, ascii_only: bool) -> Iterator[Text]:
-    """The table's lines in ``width`` columns."""
+def _grid(table: Table, width: int, ascii_only: bool) -> Iterator[Segment]:
+    """The table's lines in ``width`` columns.
+
+    They are segments, which rich prints as they are: a text takes it ten times as long, and there
+    are networks of 100,000 layers.
+    """
     kinds = [column.kind for column in table.columns]
     rows = [*table.rows, *([table.total] if table.total else [])]
     cells = [[people(value, kind) for value, kind in zip(row, kinds, strict=True)] for row in rows]
@@ -145,29 +167,37 @@ def _grid(table: Table, width: int, ascii_only: bool) -> Iterator[Text]:
     ]
     chosen = _fit(table, natural, width)
 
-    def line(texts: Sequence[str], row: Sequence[Any] = (), style: str = "") -> Text:
-        text = Text(style=style, no_wrap=True)
+    bold, dim, cyan = Style.parse("bold"), Style.parse("dim"), Style.parse("cyan")
+
+    def line(
+        texts: Sequence[str], row: Sequence[Any] = (), style: Style | None = None
+    ) -> Iterator[Segment]:
+        text = ""
         for number, (index, room) in enumerate(chosen.items()):
-            text.append(" " * GAP if number else "")
+            text += " " * GAP if number else ""
             if kinds[index] == "share" and row:
                 length = room - 1 - PERCENT
-                text.append(_bar(row[index], length, ascii_only), "cyan")
-                text.append(" " + texts[index].rjust(PERCENT))
+                if text:
+                    yield Segment(text, style)
+                yield Segment(_bar(row[index], length, ascii_only), cyan)
+                text = " " + texts[index].rjust(PERCENT)
                 continue
             cell = _shortened(texts[index], room, ascii_only)
             blank = " " * (room - cell_len(cell))
-            text.append(cell + blank if kinds[index] in ("text", "shape") else blank + cell)
-        text.rstrip()
-        return text
+            text += cell + blank if kinds[index] in ("text", "shape") else blank + cell
+        yield Segment(text.rstrip(), style)
+        yield Segment.line()
 
     rule = ("-" if ascii_only else "─") * (sum(chosen.values()) + GAP * (len(chosen) - 1))
-    yield line([column.label for column in table.columns], style="bold")
-    yield Text(rule, "dim", no_wrap=True)
-    for row, texts in zip(table.rows, cells, strict=False):
-        yield line(texts, row)
+    ruled = (Segment(rule, dim), Segment.line())
+    yield from line([column.label for column in table.columns], style=bold)
+    yield from ruled
+    yield from chain.from_iterable(
+        line(texts, row) for row, texts in zip(table.rows, cells, strict=False)
+    )
     if table.total:
-        yield Text(rule, "dim", no_wrap=True)
-        yield line(cells[-1], style="bold")
+        yield from ruled
+        yield from line(cells[-1], style=bold)
 
 
 def _fit(table: Table, natural: list[int], width: int) -> dict[int, int]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from archcost.ir import FLOATS, ArchcostError, Graph, TensorType
 from archcost.ir.arguments import LARGEST
 from archcost.sources.zoo import UnknownModelError, find, member, read
-from archcost.spec import expand, nearest
+from archcost.spec import check_rank, expand, nearest
 
 __all__ = ["SourceError", "UnknownModelError", "load"]
 
@@ -56,7 +56,15 @@ def load(
     text = os.fspath(model)
     path, variant = _spec_path(text)
     if path is None:
-        entry = find(text)
+        try:
+            entry = find(text)
+        except UnknownModelError:
+            if os.path.isfile(text):  # noqa: PTH113 - which a name too long does not upset
+                raise SourceError(
+                    f"{text!r:.200} is no zoo name, and as a file it is no spec: those end in "
+                    ".yaml or .yml"
+                ) from None
+            raise
         spec, name = entry.spec, entry.name
     else:
         spec = read(path)
@@ -126,6 +134,8 @@ def _rebuilt(
     if shapes is not None:
         if len(shapes) != len(graph.inputs):
             raise SourceError(f"{graph.name} has {len(graph.inputs)} inputs, {len(shapes)} given")
+        for value, shape in zip(graph.inputs, shapes, strict=True):
+            check_rank(graph.name, value.name, value.shape[1:], shape)
         types = [
             TensorType((value.shape[0], *shape), value.type.dtype)
             for value, shape in zip(graph.inputs, shapes, strict=True)

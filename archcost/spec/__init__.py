@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from typing import Any
 
 from archcost.spec.document import Document
 from archcost.spec.errors import Mark, SpecError, nearest
-from archcost.spec.expand import expand
+from archcost.spec.expand import check_rank, expand
 from archcost.spec.model import Spec
 from archcost.spec.parse import parse
 
-__all__ = ["Mark", "Spec", "SpecError", "expand", "nearest", "parse", "parse_file", "parse_value"]
+__all__ = [
+    "Mark",
+    "Spec",
+    "SpecError",
+    "check_rank",
+    "expand",
+    "nearest",
+    "parse",
+    "parse_file",
+    "parse_value",
+]
 
 
 def parse_value(text: str) -> Any:
@@ -36,6 +47,10 @@ def read_text(path: Path) -> str:
     from archcost.spec.document import MAX_BYTES
 
     try:
+        mode = path.stat().st_mode
+        if not (S_ISREG(mode) or S_ISDIR(mode)):
+            # A pipe would wait for a writer, and a terminal for its user.
+            raise OSError(None, "it is no file but a device or pipe")
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:

@@ -12,8 +12,10 @@ from archcost.ir import (
     GraphError,
     Op,
     Parameter,
+    Shape,
     TensorType,
     Value,
+    shape_text,
 )
 from archcost.ir.arguments import LARGEST
 from archcost.ir.collector import collector_paused
@@ -116,6 +118,18 @@ def _bindings(
     return bindings
 
 
+def check_rank(model: str, name: str, own: Shape, given: Shape) -> None:
+    """Refuse a shape with more or fewer sizes than the model's own input has.
+
+    Convolutions would take 3x224 as a signal, and a slip would become another network's cost.
+    """
+    if len(own) != len(given):
+        raise SpecError(
+            f"{model}: the shape of {shown(name)} has {len(own)} size{'s' if len(own) > 1 else ''} "
+            f"without the batch, like {shape_text(own)}; {shape_text(given)} has {len(given)}"
+        )
+
+
 def _declare_inputs(
     builder: GraphBuilder,
     spec: Spec,
@@ -136,7 +150,10 @@ def _declare_inputs(
         raise SpecError(f"no floating-point dtype {shown(dtype)}{nearest(dtype, FLOATS)}")
     values = {}
     for index, declaration in enumerate(declared):
-        shape = declaration.shape(environment) if given is None else tuple(given[index])
+        shape = declaration.shape(environment)
+        if given is not None:
+            own, shape = shape, tuple(given[index])
+            check_rank(spec.name, declaration.name, own, shape)
         place = declaration.mark if given is None else None
         if not shape or any(
             isinstance(size, bool) or not isinstance(size, int) or size < 1 for size in shape

@@ -115,7 +115,11 @@ class Expression:
             raise ExpressionError(
                 f"{shown(self.text)} divides by zero{self._given(environment)}"
             ) from None
-        except (TypeError, ValueError, OverflowError, IndexError, KeyError) as error:
+        except IndexError:
+            raise ExpressionError(
+                f"{shown(self.text)} reads past the end of a list{self._given(environment)}"
+            ) from None
+        except (TypeError, ValueError, OverflowError, KeyError) as error:
             raise ExpressionError(
                 f"{shown(self.text)} cannot be computed: {error}{self._given(environment)}"
             ) from None

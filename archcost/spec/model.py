@@ -11,7 +11,7 @@ from numbers import Integral, Real
 from typing import Any, Final
 
 from archcost.ir import ArgumentError, Op
-from archcost.spec.errors import Mark, SpecError
+from archcost.spec.errors import Mark, SpecError, shown
 from archcost.spec.expression import Environment, Expression, ExpressionError, bounded, spelled
 
 MAX_KEPT: Final = 4096
@@ -250,6 +250,8 @@ def plain(value: Any, depth: int = 0) -> Any:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, str) and not value[:1].isalpha():
+        return shown(value)  # the text '10' is not the number 10
     text = spelled(value)
     return text if len(text) <= 60 else text[:57] + "..."
 

@@ -294,6 +294,7 @@ def test_completion_script(shell):
         ("archcost zoo s", {"show"}),
         ("archcost report lenet5 --by st", {"stage"}),
         ("archcost report ./my_net", {"./my_net"}),
+        ("archcost report lenet5 -o ./out", {"./out"}),
     ],
 )
 def test_completion(words, expected):
@@ -400,3 +401,162 @@ def test_a_fault_of_ours_is_not_hidden(monkeypatch):
 
     monkeypatch.setattr("archcost.sources.load", fail)
     assert isinstance(call("report", "simplenet").exception, RuntimeError)
+
+
+# --- what a careless or hostile user does ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["report"], ["report", "lenet5", "--by"], ["report", "lenet5", "--by", "x"], ["-x"], ["qqq"]],
+)
+def test_all_messages_have_one_form(arguments):
+    result = call(*arguments)
+    refused(result)
+    assert result.stderr.startswith("archcost: error: ")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("shape", ["3x224", "224", "3x224x224x224"])
+@pytest.mark.parametrize("name", ["alexnet", "googlenet", "mobilenet-v1", "resnet20", "vgg16"])
+def test_an_input_has_as_many_sizes_as_the_network_s_own(name, shape):
+    refused(call("report", name, "--input", shape), "has 3 sizes without the batch, like 3x")
+
+
+@pytest.mark.parametrize("number", ["many", "", "1e3", "1.5"])
+def test_a_number_is_no_range(number):
+    refused(call("report", "lenet5", "--batch", number), "is not a valid integer (")
+
+
+def test_no_column_is_no_default():
+    refused(call("report", "lenet5", "--sort", ""), "no column ''")
+
+
+@pytest.mark.parametrize("given", ["", "'10'", "010x"])
+def test_a_setting_is_shown_as_what_it_is(given):
+    shown = "''" if not given else f"{given!r}" if given[0] != "'" else given
+    refused(call("report", "simplenet", "--set", f"classes={given}"), f"found {shown}")
+
+
+SPEC = "name: tiny\ninput: [3, 8, 8]\nlayers: [relu]\n"
+
+
+@pytest.mark.parametrize("model", ["net.yaml", "net.yaml:tiny", "./net.yaml", "link.yaml"])
+@pytest.mark.parametrize("target", ["net.yaml", "link.yaml"])
+def test_a_result_does_not_replace_its_model(tmp_path, monkeypatch, model, target):
+    monkeypatch.chdir(tmp_path)
+    spec = tmp_path / "net.yaml"
+    spec.write_text(SPEC)
+    (tmp_path / "link.yaml").symlink_to("net.yaml")
+    refused(call("report", model, "-o", target), f"-o '{target}' would overwrite the model itself")
+    assert spec.read_text() == SPEC
+
+
+def test_a_folder_s_name_is_no_file_s(tmp_path):
+    target = tmp_path / "file"
+    target.write_text("text")
+    refused(call("report", "lenet5", "-o", f"{target}/"), "that is the name of a directory")
+    refused(call("report", "lenet5", "-o", ""), "a file has a name")
+    assert target.read_text() == "text"
+
+
+def test_a_network_of_nothing(tmp_path):
+    path = tmp_path / "none.yaml"
+    path.write_text("name: none\ninput: [3, 8, 8]\nlayers: []\n")
+    for format_ in FORMATS:
+        refused(call("report", str(path), "--format", format_), "none has no layers to report")
+
+
+def test_a_file_that_is_no_spec(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "report.json").write_text("{}")
+    (tmp_path / "lenet5").write_text("{}")
+    refused(call("report", "report.json"), "as a file it is no spec")
+    ok("report", "lenet5")
+
+
+def test_a_pipe_is_no_spec(tmp_path):
+    path = tmp_path / "fifo.yaml"
+    os.mkfifo(path)
+    done = process("report", str(path))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no file but a device or pipe" in done.stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")  # noqa: PTH110
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["report", "--help"], ["zoo"]])
+def test_a_full_disk_takes_no_help_either(arguments):
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = subprocess.run(
+            [*PROGRAM, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 2
+    assert done.stderr == (
+        "archcost: error: cannot write to standard output: No space left on device\n"
+    )
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")  # noqa: PTH110
+@pytest.mark.parametrize("arguments", [["report", "nonesuch"], ["--nonesuch"]])
+def test_the_status_says_it_where_no_message_can(arguments):
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = subprocess.run([*PROGRAM, *arguments], stderr=full, check=False)
+    assert done.returncode == 2
+
+
+def closed(stream, *arguments):
+    return subprocess.run(
+        ["sh", "-c", f'exec "$@" {stream}>&-', "sh", *PROGRAM, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_a_closed_standard_output(tmp_path, format_):
+    done = closed(1, "report", "lenet5", "--format", format_)
+    assert done.returncode == 2
+    assert done.stderr == "archcost: error: cannot write to standard output: it is closed\n"
+    done = closed(1, "report", "lenet5", "--format", format_, "-o", str(tmp_path / "file"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Traceback" not in closed(1, "--help").stderr
+
+
+@pytest.mark.parametrize(("columns", "width"), [("0", 80), ("1", 20), ("20", 20), ("40", 40)])
+def test_a_strange_width(columns, width):
+    done = process("report", "googlenet", env={**os.environ, "COLUMNS": columns})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert max(map(len, done.stdout.splitlines())) == width
+    assert not [line for line in done.stdout.splitlines() if line != line.rstrip()]
+
+
+def test_zoo_list_says_what_it_leaves_out(monkeypatch, tmp_path):
+    (tmp_path / "blocks").mkdir()
+    (tmp_path / "bad.yaml").write_text("name: bad\n")
+    (tmp_path / "worse.yaml").write_text(
+        "name: worse\ninput: [3, 8, 8]\nlayers: [conv: {out: 1, kernel: 9}]\n"
+    )
+    (tmp_path / "tiny.yaml").write_text(SPEC)
+    monkeypatch.setattr("archcost.sources.zoo.folder", lambda: tmp_path)
+    result = call("zoo", "list", "--format", "csv")
+    assert result.exit_code == 0
+    assert [line.partition(",")[0] for line in result.stdout.splitlines()] == ["name", "tiny"]
+    assert result.stderr.splitlines() == [
+        "archcost: warning: left out: bad.yaml:1:1: the spec has no 'layers'",
+        (
+            "archcost: warning: worse is left out: worse.yaml:3:10: node 'conv': conv has a window "
+            "of 9, larger than the padded input of 8 (inputs: 1x3x8x8)"
+        ),
+    ]
+
+
+def test_a_deep_network_is_reported_in_time(tmp_path):
+    path = tmp_path / "deep.yaml"
+    path.write_text(
+        "name: deep\ninput: [3, 8, 8]\nlayers: [repeat: {times: 20000, layers: [relu]}]\n"
+    )
+    for format_ in ("table", "json"):
+        done = process("report", str(path), "--by", "layer", "--format", format_)
+        assert done.returncode == 0
+        assert done.stdout.count("\n") > 20_000
