@@ -333,7 +333,8 @@ class GraphBuilder:
             raise GraphError(f"{self.name} is built; a graph is only read afterwards")
 
     def _take(self, name: str) -> None:
-        self._open()
+        if self._built:
+            self._open()
         if name in self._names:
             raise GraphError(f"two nodes are named {name!r}")
         self._names.add(name)

@@ -245,7 +245,7 @@ class _Expansion:
 
     def _apply(self, item: Apply, value: Value, frame: _Frame) -> Value:
         op = item.op(frame.environment)
-        inputs = self._look_up(item, value, frame) if item.sources else [value]
+        inputs = self._look_up(item, value, frame) if item.sources else (value,)
         if item.name is None:
             name = self._numbered(frame.prefix, item.kind)
         else:
@@ -290,8 +290,15 @@ class _Expansion:
     def _use(self, item: Use, value: Value, frame: _Frame) -> Value:
         block = item.block
         assert block is not None
-        outer = frame.environment
-        # The same arguments give the same environment, which nobody changes.
+        environment: Environment | None = frame.environment.made.get(item)
+        if environment is None:
+            environment = self._inside(item, block, frame.environment)
+            frame.environment.made[item] = environment
+        prefix = self._open(item, block.name, frame)
+        return self._chain(block.layers, value, _Frame(environment, prefix, {}))
+
+    def _inside(self, item: Use, block: Block, outer: Environment) -> Environment:
+        """What ``block`` sees; the same object for the same arguments."""
         key = (item, *key_of(outer, item.variables))
         environment = self.blocks.get(key)
         if environment is None:
@@ -303,8 +310,7 @@ class _Expansion:
                 if len(self.blocks) >= MAX_KEPT:
                     self.blocks.clear()
                 self.blocks[its] = environment
-        prefix = self._open(item, block.name, frame)
-        return self._chain(block.layers, value, _Frame(environment, prefix, {}))
+        return environment
 
     def _bind(self, item: Use, block: Block, given: Mapping[str, Any]) -> Environment:
         """The variables that ``block`` sees when it is used with the arguments ``given``."""

@@ -57,13 +57,17 @@ class Meter:
 
 
 class Environment(dict[str, Any]):
-    """The variables that an expression sees; those made from one share its meter."""
+    """The variables that an expression sees; those made from one share its meter.
 
-    __slots__ = ("meter",)
+    ``made`` keeps what was made of them, by its maker: once anything is, nobody changes them.
+    """
+
+    __slots__ = ("made", "meter")
 
     def __init__(self, variables: Mapping[str, Any], meter: Meter | None = None) -> None:
         super().__init__(variables)
         self.meter = meter or Meter()
+        self.made: dict[object, Any] = {}
 
     def extended(self, variables: Mapping[str, Any]) -> Environment:
         """These variables and, before them, ``variables``."""

@@ -45,6 +45,9 @@ class Term:
 
     def holds(self, environment: Environment) -> bool:
         """The value as a condition. Raises SpecError for words, which would always hold."""
+        made: bool | None = environment.made.get(self)
+        if made is not None:
+            return made
         value = self(environment)
         if isinstance(value, str):
             raise SpecError(
@@ -52,7 +55,8 @@ class Term:
                 " (a parameter is written $name)",
                 self.mark,
             )
-        return bool(value)
+        environment.made[self] = result = bool(value)
+        return result
 
 
 def key_of(environment: Mapping[str, Any], names: Sequence[str]) -> tuple[Any, ...]:
@@ -90,6 +94,12 @@ class Apply(Item):
 
     def op(self, environment: Environment) -> Op:
         """The operator under ``environment``; the same object for the same variables."""
+        made: Op | None = environment.made.get(self)
+        if made is None:
+            made = environment.made[self] = self._op(environment)
+        return made
+
+    def _op(self, environment: Environment) -> Op:
         key = key_of(environment, self._variables) if self._variables else ()
         op = self._made.get(key)
         if op is not None:
