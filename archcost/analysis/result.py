@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Protocol
@@ -163,10 +164,7 @@ class Analysis:
     @collector_paused()
     def totals(self) -> Totals:
         graph = self.graph
-        counts: dict[Application, int] = {}
-        for node in graph.nodes:
-            application = node.application
-            counts[application] = counts.get(application, 0) + 1
+        counts = Counter([node.application for node in graph.nodes])
         work = Work(
             **{
                 kind: sum([getattr(a.work, kind) * count for a, count in counts.items()])
