@@ -39,8 +39,34 @@ Number = int | float
 Fraction = float
 """A number from 0 to 1."""
 DTypeName = str
+FunctionName = str
+"""One of :data:`FUNCTIONS`."""
 Table = tuple[tuple[int, ...], ...]
 """Rows of indices, each at least 0."""
+
+FUNCTIONS: Final = (
+    "relu",
+    "relu6",
+    "leaky_relu",
+    "elu",
+    "selu",
+    "celu",
+    "gelu",
+    "gelu_tanh",
+    "silu",
+    "mish",
+    "sigmoid",
+    "hard_sigmoid",
+    "hard_swish",
+    "hard_tanh",
+    "tanh",
+    "scaled_tanh",
+    "softplus",
+    "softsign",
+    "square",
+    "abs",
+)
+"""The activations that are functions of one element each; ``ops/activation.py`` has the formulas."""
 
 Checker = Callable[[Any], Any]
 
@@ -171,6 +197,7 @@ CHECKERS: Final[dict[str, Checker]] = {
     "Number": _number,
     "Fraction": _fraction,
     "DTypeName": _choice(*BITS),
+    "FunctionName": _choice(*FUNCTIONS),
     "Table": _table,
     "bool": _bool,
 }

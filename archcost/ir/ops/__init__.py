@@ -10,6 +10,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any, Final
 
+from archcost.ir.arguments import FUNCTIONS
 from archcost.ir.op import Op
 
 _FAMILIES: Final[dict[str, dict[str, tuple[str, dict[str, Any]]]]] = {
@@ -45,31 +46,7 @@ _FAMILIES: Final[dict[str, dict[str, tuple[str, dict[str, Any]]]]] = {
         "scale_shift": ("ScaleShift", {}),
     },
     "activation": {
-        **{
-            name: ("Activation", {"function": name})
-            for name in (
-                "relu",
-                "relu6",
-                "leaky_relu",
-                "elu",
-                "selu",
-                "celu",
-                "gelu",
-                "gelu_tanh",
-                "silu",
-                "mish",
-                "sigmoid",
-                "hard_sigmoid",
-                "hard_swish",
-                "hard_tanh",
-                "tanh",
-                "scaled_tanh",
-                "softplus",
-                "softsign",
-                "square",
-                "abs",
-            )
-        },
+        **{name: ("Activation", {"function": name}) for name in FUNCTIONS},
         "prelu": ("PReLU", {}),
         "maxout": ("Maxout", {}),
         "softmax": ("Softmax", {"log": False}),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Final, Literal, NamedTuple
 
-from archcost.ir.arguments import Count, Dim, Number
+from archcost.ir.arguments import Count, Dim, FunctionName, Number
 from archcost.ir.errors import ArgumentError, ShapeError
 from archcost.ir.op import Op, Saved, operator
 from archcost.ir.ops.dimensions import dimension
@@ -89,28 +89,7 @@ class Activation(Op):
     kind: ClassVar[str] = "activation"
     named_by: ClassVar[str | None] = "function"
 
-    function: Literal[
-        "relu",
-        "relu6",
-        "leaky_relu",
-        "elu",
-        "selu",
-        "celu",
-        "gelu",
-        "gelu_tanh",
-        "silu",
-        "mish",
-        "sigmoid",
-        "hard_sigmoid",
-        "hard_swish",
-        "hard_tanh",
-        "tanh",
-        "scaled_tanh",
-        "softplus",
-        "softsign",
-        "square",
-        "abs",
-    ]
+    function: FunctionName
     slope: Number | None = None
 
     def __post_init__(self) -> None:

@@ -130,7 +130,12 @@ class DepthwiseConv(Op):
         )
 
     def infer(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
-        return self.grouped(inputs[0]).infer(inputs)
+        # Not by the grouped convolution, whose errors would name another operator.
+        (x,) = inputs
+        windows = Windows(
+            self.kind, x, self.kernel, self.stride, self.padding, self.dilation, self.rounding
+        )
+        return (x.with_shape((x.shape[0], x.channels * self.multiplier, *windows.out)),)
 
     def parameters(self, inputs: tuple[TensorType, ...]) -> tuple[ParameterSpec, ...]:
         return self.grouped(inputs[0]).parameters(inputs)
