@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from archcost.ir import FLOATS, Graph, Node, Value, bytes_for
 
@@ -14,8 +13,7 @@ OPTIMIZER_STATES: Final[dict[str, int]] = {"sgd": 0, "momentum": 1, "adam": 2}
 """Values that each optimiser keeps for every trainable parameter."""
 
 
-@dataclass(frozen=True)
-class ForwardMemory:
+class ForwardMemory(NamedTuple):
     """Memory of one forward pass at inference, in bytes.
 
     ``activations`` is the largest sum of live tensors; it is reached first while ``at`` runs.
@@ -33,8 +31,7 @@ class ForwardMemory:
         return self.weights + self.activations
 
 
-@dataclass(frozen=True)
-class TrainingMemory:
+class TrainingMemory(NamedTuple):
     """Memory of one training step, in bytes.
 
     ``saved`` is what the forward pass keeps for the backward pass: every storage once, the

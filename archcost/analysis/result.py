@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from archcost.analysis.memory import (
     ForwardMemory,
@@ -97,8 +96,7 @@ class LayerCost:
         return f"<{self.op} {self.name}: {self.params} params, {self.macs} macs>"
 
 
-@dataclass(frozen=True)
-class Totals:
+class Totals(NamedTuple):
     """The whole network's cost. Counts are for the whole batch; bytes are named as such."""
 
     params: int

@@ -66,7 +66,7 @@ FUNCTIONS: Final = (
     "square",
     "abs",
 )
-"""The activations that are functions of one element each; ``ops/activation.py`` has the formulas."""
+"""The activations that are functions of one element each; ``ops/activation.py`` has formulas."""
 
 Checker = Callable[[Any], Any]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 Kind = Literal["text", "count", "share", "bytes", "shape", "integer"]
@@ -27,8 +26,7 @@ class Column(NamedTuple):
     rank: int = 1
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     """Rows of raw values, one for each column; ``total`` is one more such row, or None."""
 
     title: str
