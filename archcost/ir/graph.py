@@ -56,14 +56,13 @@ class Node:
         name: str,
         application: Application,
         inputs: tuple[Value, ...],
-        parameters: tuple[Parameter, ...] | None,
         source: object,
     ) -> None:
         self.name = name
         self.application = application
         self.inputs = inputs
         self.outputs: tuple[Value, ...] = ()
-        self._parameters = parameters
+        self._parameters: tuple[Parameter, ...] | None = None
         self.source = source
 
     @property
@@ -280,16 +279,10 @@ class GraphBuilder:
         except ShapeError as error:
             raise ShapeError(error.needs, node=name, inputs=types, source=_place(source)) from None
         self._take(name)
-        node = Node(name, application, tuple(inputs), None, source)
+        node = Node(name, application, tuple(inputs), source)
         if share:
             self._shares = True
-            node = Node(
-                name,
-                application,
-                node.inputs,
-                self._shared(node.parameters, application, share, name, source),
-                source,
-            )
+            node._parameters = self._shared(node.parameters, application, share, name, source)
         for value in inputs:
             value.consumers.append(node)
         types = application.outputs
@@ -333,8 +326,7 @@ class GraphBuilder:
             raise GraphError(f"{self.name} is built; a graph is only read afterwards")
 
     def _take(self, name: str) -> None:
-        if self._built:
-            self._open()
+        self._open()
         if name in self._names:
             raise GraphError(f"two nodes are named {name!r}")
         self._names.add(name)

@@ -280,8 +280,7 @@ class _Expansion:
         self._made += 1
         if self._made > MAX_NODES:
             raise SpecError(f"the network has more than {MAX_NODES} operators", item.mark)
-        if len(name) > MAX_NAME or not name.isprintable():
-            raise _bad_name(name, item)
+        _check_name(name, item)
         try:
             return self.builder.add(op, inputs, name, share=share, source=item.mark)
         except GraphError as error:
@@ -338,8 +337,7 @@ class _Expansion:
             else:
                 name = item.name(environment)
                 prefix = f"{frame.prefix}{name}/" if name else frame.prefix
-            if len(prefix) > MAX_NAME or not prefix.isprintable():
-                raise _bad_name(prefix, item)
+            _check_name(prefix, item)
             self._step(item)
             before = value
             value = self._chain(item.layers, value, _Frame(environment, prefix, frame.labels))
@@ -420,8 +418,7 @@ class _Expansion:
         if not name:
             return frame.prefix
         prefix = f"{frame.prefix}{name}/"
-        if len(prefix) > MAX_NAME or not prefix.isprintable():
-            raise _bad_name(prefix, item)
+        _check_name(prefix, item)
         return prefix
 
     def _numbered(self, prefix: str, kind: str) -> str:
@@ -460,7 +457,8 @@ class _Expansion:
             frame.labels[label] = value
 
 
-def _bad_name(name: str, item: Item) -> SpecError:
+def _check_name(name: str, item: Item) -> None:
     if len(name) > MAX_NAME:
-        return SpecError(f"a name of {len(name)} characters, at most {MAX_NAME}", item.mark)
-    return SpecError(f"a name is printable, found {name!r:.100}", item.mark)
+        raise SpecError(f"a name of {len(name)} characters, at most {MAX_NAME}", item.mark)
+    if not name.isprintable():
+        raise SpecError(f"a name is printable, found {name!r:.100}", item.mark)

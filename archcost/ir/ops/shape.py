@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from itertools import accumulate
 from math import prod
-from typing import TYPE_CHECKING, ClassVar, Final, Literal
+from typing import ClassVar, Final, Literal
 
 from archcost.ir.arguments import Count, Dim, Index, Ints, Offset, Padding, Size
 from archcost.ir.errors import ArgumentError, ShapeError
@@ -15,9 +15,6 @@ from archcost.ir.op import Op, Reach, operator
 from archcost.ir.ops.dimensions import along, dimension
 from archcost.ir.ops.windows import pairs, per_dimension, spatial_rank, whole
 from archcost.ir.types import Shape, TensorType, Work, shape_text
-
-if TYPE_CHECKING:
-    from fractions import Fraction
 
 MOST_PARTS: Final = 4096
 """Most outputs that a split is believed to have."""
@@ -176,19 +173,20 @@ class Upsample(Op):
     def reach(
         self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]
     ) -> tuple[Reach, ...]:
+        sizes = zip(inputs[0].spatial, outputs[0].spatial, strict=True)
+        return tuple(self._reach(n, out) for n, out in sizes)
+
+    def _reach(self, n: int, out: int) -> Reach:
         from fractions import Fraction  # imports decimal, which few networks need
 
-        sizes = zip(inputs[0].spatial, outputs[0].spatial, strict=True)
-        return tuple(self._reach(Fraction(n, out)) for n, out in sizes)
-
-    def _reach(self, ratio: Fraction) -> Reach:
+        ratio = Fraction(n, out)
         p, q = ratio.as_integer_ratio()
         if self.mode == "nearest":
             # Output u reads floor(u * p / q), which lies less than 1 before it, in steps of 1/q.
             return Reach(-(q - 1) / q, 0, float(ratio))
         # Output u lies at (u + 1/2) * p / q - 1/2 and reads what lies less than 1 from there. The
         # distance is a multiple of 1/q where p and q are odd, and an odd one of 1/2q elsewhere.
-        step = type(ratio)(1, q if p % 2 and q % 2 else 2 * q)
+        step = Fraction(1, q if p % 2 and q % 2 else 2 * q)
         at = (ratio - 1) / 2
         return Reach(float(at - 1 + step), float(at + 1 - step), float(ratio))
 
