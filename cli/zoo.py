@@ -132,7 +132,6 @@ def show_(name: str, format_: str | None, output: str | None) -> None:
 def _about(entry: Entry, analysis: Analysis) -> dict[str, Any]:
     """What there is to say about a network, as the JSON has it."""
     metadata, totals = analysis.graph.metadata, analysis.totals
-    source = metadata.get("source")
     return {
         "name": entry.name,
         "title": metadata["title"],
@@ -140,7 +139,7 @@ def _about(entry: Entry, analysis: Analysis) -> dict[str, Any]:
         "year": metadata.get("year"),
         "dataset": metadata.get("dataset"),
         "aliases": entry.aliases,
-        "source": source and {"year": str(metadata.get("year", "")), **source},
+        "source": metadata.get("source"),
         "notes": metadata.get("notes", ()),
         "input": analysis.graph.inputs[0].shape[1:],
         "parameters": {

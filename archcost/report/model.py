@@ -62,12 +62,7 @@ class ModelReport:
     @property
     def source(self) -> Mapping[str, str]:
         """Where the network comes from: title, authors, venue, year, arxiv, doi, url, section."""
-        source = self._about.get("source")
-        if not isinstance(source, Mapping):
-            return {}
-        if "year" in source or "year" not in self._about:
-            return source
-        return {**source, "year": str(self._about["year"])}
+        return self._about.get("source") or {}
 
     @property
     def dataset(self) -> str | None:

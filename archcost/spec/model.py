@@ -331,12 +331,19 @@ class Spec:
         return (self.name, *self.variants)
 
     def describe(self, name: str) -> dict[str, Any]:
-        """``about`` of the network or variant ``name``; a variant's notes follow the network's."""
-        if name == self.name:
-            return dict(self.about)
-        about = self.variants[name].about
-        notes = (*self.about.get("notes", ()), *about.get("notes", ()))
-        return {**self.about, "aliases": (), **about, "notes": notes}
+        """``about`` of the network or variant ``name``.
+
+        A variant's notes follow the network's; a source without a year has the network's.
+        """
+        about = dict(self.about)
+        if name != self.name:
+            own = self.variants[name].about
+            notes = (*about.get("notes", ()), *own.get("notes", ()))
+            about |= {"aliases": (), **own, "notes": notes}
+        if "source" in about and "year" in about:
+            about["source"] = {**about["source"]}
+            about["source"].setdefault("year", str(about["year"]))
+        return about
 
     def aliases(self, name: str) -> tuple[str, ...]:
         """Other names of the network or variant ``name``."""
