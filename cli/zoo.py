@@ -150,7 +150,7 @@ def _about(entry: Entry, analysis: Analysis) -> dict[str, Any]:
                 "max": setting.most,
                 "help": setting.help,
             }
-            for key, setting in entry.spec.settings.items()
+            for key, setting in entry.spec.parameters(entry.name).items()
         },
         "variants": [name for name in entry.spec.names if name != entry.name],
         "totals": {

@@ -242,6 +242,10 @@ class TorchNet:
             return F.adaptive_max_pool2d(x, 1)
         if kind == "concat":
             return torch.cat(tensors, op.dim)
+        if kind == "mean":
+            return torch.stack(torch.broadcast_tensors(*tensors)).mean(0)
+        if kind == "rescale":
+            return x * op.scale + op.shift
         if kind in ("sum", "product", "maximum"):
             function = {"sum": torch.add, "product": torch.mul, "maximum": torch.maximum}[kind]
             y = function(x, tensors[1])

@@ -20,7 +20,7 @@ from archcost.ir import (
 from archcost.ir.arguments import LARGEST
 from archcost.ir.collector import collector_paused
 from archcost.ir.ops import make
-from archcost.spec.errors import Mark, SpecError, nearest, shown
+from archcost.spec.errors import SpecError, nearest, shown
 from archcost.spec.expression import Environment, ExpressionError
 from archcost.spec.model import (
     MAX_KEPT,
@@ -69,32 +69,32 @@ def expand(
     """
     if name is not None and name not in spec.names:
         raise SpecError(f"{spec.file} has no variant {shown(name)}{nearest(name, spec.names)}")
-    variant = spec.variants.get(name or spec.name)
-    bindings = _bindings(spec, variant.settings if variant else {}, settings or {})
+    name = name or spec.name
+    bindings = _bindings(spec, name, settings or {})
     environment = bindings.environment
-    about = spec.describe(variant.name if variant else spec.name)
+    about = spec.describe(name)
     title = about.get("title")
     about["title"] = title(environment) if isinstance(title, Term) else spec.name
-    about["name"] = variant.name if variant else spec.name
-    about["parameters"] = dict(environment)
-    declared = variant.inputs if variant and variant.inputs else spec.inputs
-    builder = GraphBuilder(about["name"])
+    about["name"] = name
+    about["parameters"] = {key: environment[key] for key in spec.parameters(name)}
+    declared, layers = spec.network(name)
+    builder = GraphBuilder(name)
     values = _declare_inputs(builder, spec, declared, environment, inputs, batch, dtype)
     with collector_paused():
-        outputs = _Expansion(spec, builder, bindings, values).run()
+        outputs = _Expansion(builder, bindings, values).run(layers)
     return builder.build(outputs, about)
 
 
-def _bindings(
-    spec: Spec, chosen: Mapping[str, tuple[Any, Mark]], given: Mapping[str, Any]
-) -> Bindings:
+def _bindings(spec: Spec, network: str, given: Mapping[str, Any]) -> Bindings:
     """The parameters' values; those of an earlier network where they are the same."""
+    known = spec.parameters(network)
     for name in given:
-        if name not in spec.settings:
+        if name not in known:
             raise SpecError(
-                f"{spec.name} has no parameter {shown(str(name))}"
-                f"{nearest(str(name), spec.settings)}"
+                f"{network} has no parameter {shown(str(name))}{nearest(str(name), known)}"
             )
+    variant = spec.variants.get(network)
+    chosen = variant.settings if variant else {}
     environment = Environment({})
     for name, setting in spec.settings.items():
         assert setting.default is not None
@@ -182,12 +182,10 @@ class _Frame:
 class _Expansion:
     def __init__(
         self,
-        spec: Spec,
         builder: GraphBuilder,
         bindings: Bindings,
         inputs: dict[str, Value],
     ) -> None:
-        self.spec = spec
         self.builder = builder
         self.environment = bindings.environment
         self.blocks = bindings.blocks
@@ -209,10 +207,10 @@ class _Expansion:
             Head: self._head,
         }
 
-    def run(self) -> dict[str, Value]:
+    def run(self, layers: Sequence[Item]) -> dict[str, Value]:
         """All layers; the outputs by name, the main one first."""
         first = next(iter(self.inputs.values()))
-        main = self._chain(self.spec.layers, first, _Frame(self.environment, "", {}))
+        main = self._chain(layers, first, _Frame(self.environment, "", {}))
         return {"output": main, **self.outputs}
 
     def _step(self, item: Item, steps: int = 1) -> None:

@@ -5,7 +5,7 @@ The items mirror the spec language one to one (``docs/spec-language.md``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any, Final
@@ -75,6 +75,16 @@ class Item:
     sources: tuple[Term, ...] = ()
     labels: tuple[Term, ...] = ()
 
+    def terms(self) -> Iterator[Term]:
+        """The item's own expressions, without those of the items inside it."""
+        yield from (term for term in (self.name, self.when) if term is not None)
+        yield from self.sources
+        yield from self.labels
+
+    def bodies(self) -> Iterator[Sequence[Item]]:
+        """The lists of items inside it."""
+        yield from ()
+
 
 @dataclass(eq=False, repr=False)
 class Apply(Item):
@@ -91,6 +101,12 @@ class Apply(Item):
         self._variables = tuple(names)
         self._made: dict[tuple[Any, ...], Op] = {}
         self._distinct: dict[tuple[Any, ...], Op] = {}
+
+    def terms(self) -> Iterator[Term]:
+        yield from super().terms()
+        yield from self.arguments.values()
+        if self.share is not None:
+            yield self.share
 
     def op(self, environment: Environment) -> Op:
         """The operator under ``environment``; the same object for the same variables."""
@@ -132,12 +148,19 @@ class Use(Item):
         names = dict.fromkeys(n for term in self.arguments.values() for n in term.names)
         self.variables = tuple(names)
 
+    def terms(self) -> Iterator[Term]:
+        yield from super().terms()
+        yield from self.arguments.values()
+
 
 @dataclass(eq=False, repr=False)
 class Scope(Item):
     """A named group of layers."""
 
     layers: Sequence[Item] = ()
+
+    def bodies(self) -> Iterator[Sequence[Item]]:
+        yield self.layers
 
 
 @dataclass(eq=False, repr=False)
@@ -153,6 +176,15 @@ class Repeat(Item):
     layers: Sequence[Item] = ()
     dense: bool = False
 
+    def terms(self) -> Iterator[Term]:
+        yield from super().terms()
+        yield from self.each.values()
+        if self.times is not None:
+            yield self.times
+
+    def bodies(self) -> Iterator[Sequence[Item]]:
+        yield self.layers
+
 
 @dataclass(eq=False, repr=False)
 class Parallel(Item):
@@ -160,6 +192,10 @@ class Parallel(Item):
 
     branches: Sequence[tuple[str | None, Sequence[Item]]] = ()
     merge: str = "concat"
+
+    def bodies(self) -> Iterator[Sequence[Item]]:
+        for _, layers in self.branches:
+            yield layers
 
 
 @dataclass(eq=False, repr=False)
@@ -170,12 +206,32 @@ class If(Item):
     then: Sequence[Item] = ()
     otherwise: Sequence[Item] = ()
 
+    def terms(self) -> Iterator[Term]:
+        yield from super().terms()
+        if self.condition is not None:
+            yield self.condition
+
+    def bodies(self) -> Iterator[Sequence[Item]]:
+        yield self.then
+        yield self.otherwise
+
 
 @dataclass(eq=False, repr=False)
 class Head(Item):
     """A side branch whose result is an output of the network."""
 
     layers: Sequence[Item] = ()
+
+    def bodies(self) -> Iterator[Sequence[Item]]:
+        yield self.layers
+
+
+def walk(items: Iterable[Item]) -> Iterator[Item]:
+    """``items`` and all inside them, at any depth of structure; not into the blocks they use."""
+    for item in items:
+        yield item
+        for body in item.bodies():
+            yield from walk(body)
 
 
 @dataclass(eq=False, repr=False)
@@ -288,14 +344,15 @@ class InputDecl:
 
 @dataclass(eq=False, repr=False)
 class Variant:
-    """A named setting of the network; ``about`` replaces entries of the network's own (notes
-    are added to them)."""
+    """A named setting of the network, or one with ``layers`` of its own. ``about`` replaces
+    entries of the network's own (notes are added to them)."""
 
     name: str
     mark: Mark
     settings: Mapping[str, tuple[Any, Mark]]
     about: Mapping[str, Any]
     inputs: Sequence[InputDecl] | None = None
+    layers: Sequence[Item] | None = None
 
 
 class Bindings:
@@ -325,6 +382,9 @@ class Spec:
     variants: Mapping[str, Variant]
     bindings: dict[tuple[Any, ...], Bindings] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._parameters: dict[str, Mapping[str, Setting]] = {}
+
     @property
     def names(self) -> tuple[str, ...]:
         """The networks of the file: its own name first, then its variants."""
@@ -349,3 +409,66 @@ class Spec:
         """Other names of the network or variant ``name``."""
         aliases: tuple[str, ...] = self.describe(name).get("aliases", ())
         return aliases
+
+    def network(self, name: str) -> tuple[Sequence[InputDecl], Sequence[Item]]:
+        """The inputs and layers of the network or variant ``name``."""
+        variant = self.variants.get(name)
+        if variant is None:
+            return self.inputs, self.layers
+        return (
+            self.inputs if variant.inputs is None else variant.inputs,
+            self.layers if variant.layers is None else variant.layers,
+        )
+
+    def parameters(self, name: str) -> Mapping[str, Setting]:
+        """What may be set in the network or variant ``name``.
+
+        Where a file's networks have layers of their own, each has those of the file's parameters
+        that its layers, inputs and title use; to set another would change nothing.
+        """
+        if all(variant.layers is None for variant in self.variants.values()):
+            return self.settings
+        found = self._parameters.get(name)
+        if found is None:
+            inputs, layers = self.network(name)
+            title = self.describe(name).get("title")
+            used = _names_in(layers, {})
+            used.update(*(declaration.shape.names for declaration in inputs))
+            if isinstance(title, Term):
+                used.update(title.names)
+            for setting in reversed(
+                tuple(self.settings.values())
+            ):  # defaults use those before them
+                if setting.name in used and setting.default is not None:
+                    used.update(setting.default.names)
+            found = self._parameters[name] = {
+                name: setting for name, setting in self.settings.items() if name in used
+            }
+        return found
+
+
+def _names_in(layers: Sequence[Item], blocks: dict[Block, set[str]]) -> set[str]:
+    """The variables that ``layers`` and the blocks they use take from around them.
+
+    A loop's variable counts too where a parameter has its name: it hides the parameter, so no
+    more than a setting without effect comes of it. ``blocks`` is filled as blocks are met.
+    """
+    names: set[str] = set()
+    for item in walk(layers):
+        for term in item.terms():
+            names.update(term.names)
+        if isinstance(item, Use) and item.block is not None:
+            names |= _names_of(item.block, blocks)
+    return names
+
+
+def _names_of(block: Block, blocks: dict[Block, set[str]]) -> set[str]:
+    if block not in blocks:
+        names = _names_in(block.layers, blocks) - block.settings.keys()
+        own: set[str] = set()  # a default sees the block's parameters before its own
+        for setting in block.settings.values():
+            if setting.default is not None:
+                names.update(set(setting.default.names) - own)
+            own.add(setting.name)
+        blocks[block] = names
+    return blocks[block]

@@ -37,6 +37,7 @@ from archcost.spec.model import (
     Use,
     Variant,
     plain,
+    walk,
 )
 
 Names = frozenset[str]
@@ -54,10 +55,10 @@ TOP_KEYS: Final = (
     "layers",
     "variants",
 )
-VARIANT_KEYS: Final = ("set", *ABOUT, "input", "inputs")
+VARIANT_KEYS: Final = ("set", *ABOUT, "input", "inputs", "layers")
 SOURCE_KEYS: Final = ("title", "authors", "venue", "year", "arxiv", "doi", "url", "section")
 COMMON_KEYS: Final = ("name", "when", "from", "as")
-MERGES: Final = ("concat", "sum", "product", "maximum")
+MERGES: Final = ("concat", "sum", "product", "maximum", "mean")
 MAX_CHAIN: Final = 100
 
 
@@ -102,7 +103,7 @@ class _Parser:
         self._declare_blocks(top.get("blocks"), names)
         about = self._about(top, names)
         about.setdefault("family", Path(document.file).stem)
-        return Spec(
+        spec = Spec(
             name=name,
             file=document.file,
             about=about,
@@ -112,6 +113,14 @@ class _Parser:
             layers=self._items(top["layers"][1], names),
             variants=self._variants(top.get("variants"), name, settings),
         )
+        for variant in spec.variants.values():
+            for setting, (_, mark) in variant.settings.items():
+                if setting not in spec.parameters(variant.name):
+                    raise SpecError(
+                        f"variant {variant.name!r} sets {setting!r}, which its layers do not use",
+                        mark,
+                    )
+        return spec
 
     def library(self) -> dict[str, Block]:
         """The blocks of a library file, which holds nothing else."""
@@ -276,8 +285,9 @@ class _Parser:
             if block not in heights:
                 below = 0
                 if len(path) < MAX_CHAIN:
-                    for used in _used_blocks(block.layers):
-                        below = max(below, visit(used, (*path, block)))
+                    for item in walk(block.layers):
+                        if isinstance(item, Use) and item.block is not None:
+                            below = max(below, visit(item.block, (*path, block)))
                 heights[block] = below + 1
             if len(path) + heights[block] > MAX_CHAIN:
                 raise SpecError(
@@ -312,7 +322,10 @@ class _Parser:
             inputs = None
             if "input" in parts or "inputs" in parts:
                 inputs = self._inputs(parts, frozenset(settings))
-            variants[name] = Variant(name, document.mark(key), changed, about, inputs)
+            layers = None
+            if "layers" in parts:
+                layers = self._items(parts["layers"][1], frozenset(settings))
+            variants[name] = Variant(name, document.mark(key), changed, about, inputs, layers)
         return variants
 
     def _data(self, node: Node) -> Any:
@@ -614,19 +627,3 @@ class _Parser:
                 f"a {what}'s name is a word of letters, digits and _, none of the "
                 f"language's own, found {shown(name)}",
             )
-
-
-def _used_blocks(items: Iterable[Item]) -> Iterable[Block]:
-    """The blocks that ``items`` use, at any depth of structure."""
-    for item in items:
-        match item:
-            case Use(block=Block() as block):
-                yield block
-            case Scope(layers=layers) | Repeat(layers=layers) | Head(layers=layers):
-                yield from _used_blocks(layers)
-            case Parallel(branches=branches):
-                for _, layers in branches:
-                    yield from _used_blocks(layers)
-            case If(then=then, otherwise=otherwise):
-                yield from _used_blocks(then)
-                yield from _used_blocks(otherwise)

@@ -413,6 +413,50 @@ def test_variants():
     assert expand(spec, "u", {"w": 6}).metadata["parameters"] == {"w": 6, "v": 12}
 
 
+OWN_LAYERS = """parameters: {w: 4, v: $w * 2, kernel: 3, depth: 1}
+blocks:
+  b:
+    parameters: {out: null, kernel: $kernel}
+    layers: [conv: {out: $out, kernel: $kernel, padding: 1}]
+layers: [b: {out: 2}]
+variants:
+  u: {layers: [repeat: {times: $depth, layers: [conv: {out: $v}]}]}
+  x: {set: {kernel: 1}}
+"""
+
+
+def test_a_variant_with_layers_of_its_own():
+    spec = parse(HEAD + OWN_LAYERS, "t.yaml", libraries())
+    assert [names(expand(spec, name)) for name in spec.names] == [
+        ["b/conv"],
+        ["1/conv"],
+        ["b/conv"],
+    ]
+    assert shapes(expand(spec, "u"))[0][1] == 8
+
+
+def test_a_network_has_the_parameters_that_it_uses():
+    spec = parse(HEAD + OWN_LAYERS, "t.yaml", libraries())
+    used = {name: list(spec.parameters(name)) for name in spec.names}
+    assert used == {"t": ["kernel"], "u": ["w", "v", "depth"], "x": ["kernel"]}
+    for name, parameters in used.items():
+        assert list(expand(spec, name).metadata["parameters"]) == parameters
+    assert shapes(expand(spec, "u", {"w": 5}))[0][1] == 10
+    with pytest.raises(SpecError, match="^u has no parameter 'kernel'"):
+        expand(spec, "u", {"kernel": 1})
+    with pytest.raises(SpecError, match="^t has no parameter 'dept'"):
+        expand(spec, "t", {"dept": 1})
+
+
+def test_a_title_and_an_input_use_parameters():
+    text = (
+        "parameters: {a: 1, b: 2, c: 3}\nlayers: []\n"
+        "variants: {u: {title: U of $a, input: [$b], layers: []}}"
+    )
+    spec = parse(HEAD + text, "t.yaml", libraries())
+    assert list(spec.parameters("u")) == ["a", "b"]
+
+
 def test_a_wrong_value_of_a_variant_is_found_at_its_place():
     text = "parameters: {w: 4}\nlayers: []\nvariants: {u: {set: {w: x}}}"
     with pytest.raises(SpecError, match="^t.yaml:5:25: parameter 'w' needs an integer, found x"):

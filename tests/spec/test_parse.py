@@ -221,6 +221,12 @@ CASES = [
         "two outputs are named 'a'",
     ),
     # variants
+    (
+        HEAD + "parameters: {w: 1}\nlayers: []\nvariants: {u: {layers: [], set: {w: 2}}}",
+        "5:37",
+        "variant 'u' sets 'w', which its layers do not use",
+    ),
+    (HEAD + "layers: []\nvariants: {u: {layers: [cnv]}}", "4:25", "did you mean 'conv'?"),
     (HEAD + "layers: []\nvariants: {t: {}}", "4:12", "'t' is the network's own name"),
     (HEAD + "layers: []\nvariants: {u: {sett: {}}}", "4:16", "did you mean 'set'?"),
     (

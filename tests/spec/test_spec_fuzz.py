@@ -211,7 +211,8 @@ documents = st.fixed_dictionaries(
         ),
         "variants": st.dictionaries(
             st.sampled_from(["u", "t"]),
-            st.dictionaries(st.sampled_from([*VARIANT_KEYS, "x"]), values, max_size=3),
+            st.dictionaries(st.sampled_from([*VARIANT_KEYS, "x"]), values, max_size=3)
+            | st.fixed_dictionaries({"layers": st.lists(items, max_size=3)}),
             max_size=2,
         ),
         "title": values,
@@ -279,12 +280,12 @@ def test_settings_of_the_zoo(stem, data):
     spec = zoo.read(zoo.folder() / f"{stem}.yaml")
     if not spec.settings:
         return
-    name = data.draw(st.sampled_from(spec.names[:8]))
-    defaults = expand(spec, spec.name).metadata["parameters"]
+    name = data.draw(st.sampled_from(spec.names))
+    defaults = expand(spec, name).metadata["parameters"]
     chosen = data.draw(
         st.lists(st.sampled_from(sorted(spec.settings)), min_size=1, max_size=3, unique=True)
     )
-    given_ = {key: data.draw(near(spec.settings[key], defaults[key])) for key in chosen}
+    given_ = {key: data.draw(near(spec.settings[key], defaults.get(key, 1))) for key in chosen}
     start = time.perf_counter()
     with suppress(ArchcostError):
         assert analyze(expand(spec, name, given_)).totals.params >= 0

@@ -48,6 +48,7 @@ _FAMILIES: Final[dict[str, dict[str, tuple[str, dict[str, Any]]]]] = {
     "activation": {
         **{name: ("Activation", {"function": name}) for name in FUNCTIONS},
         "prelu": ("PReLU", {}),
+        "rescale": ("Rescale", {}),
         "maxout": ("Maxout", {}),
         "softmax": ("Softmax", {"log": False}),
         "log_softmax": ("Softmax", {"log": True}),
@@ -61,6 +62,7 @@ _FAMILIES: Final[dict[str, dict[str, tuple[str, dict[str, Any]]]]] = {
         "sum": ("Elementwise", {"function": "sum"}),
         "product": ("Elementwise", {"function": "product"}),
         "maximum": ("Elementwise", {"function": "maximum"}),
+        "mean": ("Elementwise", {"function": "mean"}),
     },
     "shape": {
         "identity": ("Identity", {}),

@@ -135,6 +135,28 @@ class PReLU(Op):
 
 
 @operator
+class Rescale(Op):
+    """y = scale * x + shift with constants, on a tensor of any shape (Caffe's Power of power 1).
+
+    What stands between a residual branch and its sum, or makes the 1 - T of a gate. A sign change
+    is free, and so are a scale of 1 and a shift of 0.
+    """
+
+    kind: ClassVar[str] = "rescale"
+    inplace: ClassVar[bool] = True
+
+    scale: Number = 1
+    shift: Number = 0
+
+    def infer(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
+        return inputs
+
+    def work(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Work:
+        element = Work(mul=int(abs(self.scale) != 1), add=int(self.shift != 0))
+        return element.times(inputs[0].numel)
+
+
+@operator
 class Maxout(Op):
     """(N, C, ...) -> (N, C / pieces, ...): the maximum of ``pieces`` neighbouring channels.
 

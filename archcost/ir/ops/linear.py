@@ -6,9 +6,9 @@ from dataclasses import replace
 from math import prod
 from typing import ClassVar, Literal
 
-from archcost.ir.arguments import Count, DTypeName
+from archcost.ir.arguments import Count, DTypeName, Fraction
 from archcost.ir.errors import ShapeError
-from archcost.ir.op import Op, Reach, operator
+from archcost.ir.op import Op, Reach, Saved, operator
 from archcost.ir.ops.dimensions import broadcast, same_dtype
 from archcost.ir.ops.windows import whole
 from archcost.ir.types import FLOATS, ParameterSpec, TensorType, Work, bytes_for, shape_text
@@ -23,6 +23,11 @@ class Linear(Op):
     does: (N, C, H, W) -> (N, out), with in = C * H * W. ``flatten: false`` maps the last dimension
     there too. Feature maps in one spatial dimension, (N, C, L), cannot be told from (N, T, in):
     they need a flatten of their own before.
+
+    ``drop_connect`` zeroes weights and biases with this probability in training, others for each
+    vector that is mapped (Wan et al. 2013). The backward pass needs that mask again, kept in one
+    bit an entry as section 4 of the paper does. At inference the layer is taken with its mean
+    weights, not with the paper's sampling of a normal distribution.
     """
 
     kind: ClassVar[str] = "linear"
@@ -32,6 +37,7 @@ class Linear(Op):
     out: Count
     bias: bool = True
     flatten: bool = True
+    drop_connect: Fraction = 0.0
 
     def infer(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
         (x,) = inputs
@@ -52,6 +58,13 @@ class Linear(Op):
         self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]
     ) -> tuple[Reach, ...] | None:
         return whole(inputs[0]) if self.flattens(inputs[0]) else None
+
+    def saved(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Saved:
+        mask = 0
+        if self.drop_connect:
+            (x,), (y,) = inputs, outputs
+            mask = y.numel * (self.features(x) + (1 if self.bias else 0))
+        return Saved(inputs=True, extra=-(-mask // 8))
 
     def flattens(self, x: TensorType) -> bool:
         """Whether an input of type ``x`` is flattened to (N, features) first."""

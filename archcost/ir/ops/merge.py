@@ -49,12 +49,12 @@ class Concat(Op):
 
 @operator
 class Elementwise(Op):
-    """Sum, product or maximum of two or more tensors, element by element.
+    """Sum, product, maximum or mean of two or more tensors, element by element.
 
     Shapes are equal or are broadcast by PyTorch's rules (a gate of (N, C, 1, 1) scales
-    (N, C, H, W)). An instance's ``kind`` is its function. A sum can be accumulated into its first
-    input (``inplace``), but only where that has the output's shape. Of more than two inputs the
-    backward pass is taken to keep the inputs alone, no partial products or maxima.
+    (N, C, H, W)). An instance's ``kind`` is its function. A sum or mean can be accumulated into its
+    first input (``inplace``), but only where that has the output's shape. Of more than two inputs
+    the backward pass is taken to keep the inputs alone, no partial products or maxima.
     """
 
     kind: ClassVar[str] = "elementwise"
@@ -62,13 +62,14 @@ class Elementwise(Op):
     named_by: ClassVar[str | None] = "function"
     arity: ClassVar[tuple[int, int | None]] = (2, None)
 
-    function: Literal["sum", "product", "maximum"]
+    function: Literal["sum", "product", "maximum", "mean"]
 
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "kind", self.function)
-        object.__setattr__(self, "inplace", self.function == "sum")
-        object.__setattr__(self, "keeps", "nothing" if self.function == "sum" else "inputs")
+        linear = self.function in ("sum", "mean")
+        object.__setattr__(self, "inplace", linear)
+        object.__setattr__(self, "keeps", "nothing" if linear else "inputs")
 
     def infer(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
         same_dtype(self.kind, inputs)
@@ -76,7 +77,13 @@ class Elementwise(Op):
 
     def work(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Work:
         # n inputs meet in n - 1 operations for each output element.
+        # A mean is divided by n besides, as an average pool is.
         count = (len(inputs) - 1) * outputs[0].numel
-        if self.function == "sum":
-            return Work(add=count)
-        return Work(mul=count) if self.function == "product" else Work(cmp=count)
+        match self.function:
+            case "sum":
+                return Work(add=count)
+            case "mean":
+                return Work(add=count, div=outputs[0].numel)
+            case "product":
+                return Work(mul=count)
+        return Work(cmp=count)

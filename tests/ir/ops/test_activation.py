@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archcost.ir import ArgumentError, ShapeError, TensorType
+from archcost.ir import ArgumentError, ShapeError, TensorType, Work
 from archcost.ir.ops import OPERATORS, make
 from archcost.ir.ops.activation import FORMULAS, Activation, Maxout, PReLU, Softmax
 
@@ -199,6 +199,27 @@ def test_inplace_where_the_framework_has_the_argument(name):
     python = inspect.isfunction(function)
     has = python and "inplace" in inspect.signature(function).parameters
     assert make(name).inplace == has
+
+
+@pytest.mark.parametrize("scale", [1, -1, 0.2, 3])
+@pytest.mark.parametrize("shift", [0, 1, -0.5])
+def test_rescale(scale, shift):
+    tally = {}
+    counted = Counted(0.75, tally)
+    if scale != 1:
+        counted = -counted if scale == -1 else counted * scale
+    if shift:
+        counted = counted + shift
+    assert counted.value == scale * 0.75 + shift
+    application = make("rescale", scale=scale, shift=shift).apply((TensorType((2, 3)),))
+    assert application.outputs == (TensorType((2, 3)),)
+    assert application.work == Work(**tally).times(6)
+    x = torch.zeros(2, 3, requires_grad=True)
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
+        x * scale + shift
+    assert not any(t.dim() for t in kept)  # constants alone
+    assert application.saved == (False, False, 0)
 
 
 @quick

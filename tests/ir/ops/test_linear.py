@@ -42,6 +42,17 @@ def test_linear(shape, out, bias, flatten):
     assert application.saved == (True, False, 0)
 
 
+@pytest.mark.parametrize("bias", [True, False])
+def test_drop_connect_keeps_one_bit_for_each_masked_weight_of_each_vector(bias):
+    masks = torch.rand(3, 5, 10 + bias) > 0.5  # 3 vectors of 10 are mapped to 5 with a bias column
+    plain, dropped = (Linear(5, bias, drop_connect=rate) for rate in (0, 0.5))
+    assert plain == Linear(5, bias)
+    x = TensorType((3, 10))
+    assert plain.apply((x,)).saved == (True, False, 0)
+    assert dropped.apply((x,)).saved == (True, False, -(-masks.numel() // 8))
+    assert dropped.apply((x,)).work == plain.apply((x,)).work
+
+
 def test_linear_reads_all_positions_of_feature_maps():
     (maps, tokens) = TensorType((2, 3, 5, 7)), TensorType((2, 5, 7))
     assert Linear(4).apply((maps,)).reach == (Reach(0, 4, 5), Reach(0, 6, 7))

@@ -15,8 +15,14 @@ from archcost.ir.ops.merge import Concat, Elementwise
 
 quick = settings(max_examples=60, deadline=None)
 
-FUNCTIONS = {"sum": torch.add, "product": torch.mul, "maximum": torch.maximum}
-KINDS = {"sum": "add", "product": "mul", "maximum": "cmp"}
+FUNCTIONS = {
+    "sum": torch.add,
+    "product": torch.mul,
+    "maximum": torch.maximum,
+    "mean": lambda a, b: torch.stack([a, b]).mean(0),
+}
+KINDS = {"sum": "add", "product": "mul", "maximum": "cmp", "mean": "add"}
+LINEAR = ("sum", "mean")
 
 
 def types(*shapes):
@@ -84,7 +90,9 @@ def test_elementwise_broadcasts_as_torch(shapes, function):
         return
     assert application.outputs == types(expected.shape)
     count = (len(shapes) - 1) * expected.numel()
-    assert getattr(application.work, KINDS[function]) == application.flops == count
+    assert getattr(application.work, KINDS[function]) == count
+    assert application.work.div == (expected.numel() if function == "mean" else 0)
+    assert application.flops == count + application.work.div
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -95,7 +103,7 @@ def test_elementwise_keeps_what_autograd_keeps(function):
         FUNCTIONS[function](a, b)
     saved = make(function).apply(types((2, 3), (2, 3))).saved
     assert {t.data_ptr() for t in kept} == ({a.data_ptr(), b.data_ptr()} if saved.inputs else set())
-    assert saved == (function != "sum", False, 0)
+    assert saved == (function not in LINEAR, False, 0)
 
 
 def test_elementwise_kinds():
@@ -103,7 +111,7 @@ def test_elementwise_kinds():
         op = make(function)
         assert (op.kind, op.settings()) == (function, {})
         assert make(op.kind, **op.settings()) == op == Elementwise(function)
-        assert op.inplace == (function == "sum")
+        assert op.inplace == (function in LINEAR)
 
 
 def test_elementwise_errors_name_shapes_and_operator():
