@@ -217,7 +217,7 @@ class TorchNet:
             batch = training or not op.track
             return F.batch_norm(x, mean, variance, w.get("weight"), w.get("bias"), batch)
         if kind == "scale_shift":
-            shape = (-1, *(1,) * rank)
+            shape = (-1, *(1,) * rank) if op.per == "channel" else x.shape[1:]
             y = x * w["weight"].view(shape) if op.scale else x
             return y + w["bias"].view(shape) if op.bias else y
         if kind == "lrn":

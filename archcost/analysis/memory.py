@@ -271,6 +271,8 @@ def _folded(graph: Graph) -> set[Node]:
     for node in graph.nodes:
         if node.op.kind not in FOLDS or not getattr(node.op, "track", True):
             continue
+        if getattr(node.op, "per", "channel") != "channel":
+            continue
         value = node.inputs[0]
         origin = value.producer
         if origin is None or len(value.consumers) != 1 or value in outputs:

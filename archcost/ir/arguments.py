@@ -83,8 +83,10 @@ def _int(low: int, what: str) -> Checker:
     def check(value: Any) -> int:
         if isinstance(value, float) and value.is_integer():
             value = int(value)
-        if not is_int(value) or not low <= value <= LARGEST:
+        if not is_int(value) or value < low:
             raise Wrong(what)
+        if value > LARGEST:
+            raise Wrong(f"{what}, up to {LARGEST}")
         return int(value)
 
     return check

@@ -9,13 +9,15 @@ from typing import Any
 from archcost.spec.document import Document
 from archcost.spec.errors import Mark, SpecError, nearest
 from archcost.spec.expand import check_rank, expand
-from archcost.spec.model import Spec
+from archcost.spec.model import Setting, Spec, Term
 from archcost.spec.parse import parse
 
 __all__ = [
     "Mark",
+    "Setting",
     "Spec",
     "SpecError",
+    "Term",
     "check_rank",
     "expand",
     "nearest",

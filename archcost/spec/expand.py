@@ -79,7 +79,7 @@ def expand(
     about["parameters"] = {key: environment[key] for key in spec.parameters(name)}
     declared, layers = spec.network(name)
     builder = GraphBuilder(name)
-    values = _declare_inputs(builder, spec, declared, environment, inputs, batch, dtype)
+    values = _declare_inputs(builder, declared, environment, inputs, batch, dtype)
     with collector_paused():
         outputs = _Expansion(builder, bindings, values).run(layers)
     return builder.build(outputs, about)
@@ -132,7 +132,6 @@ def check_rank(model: str, name: str, own: Shape, given: Shape) -> None:
 
 def _declare_inputs(
     builder: GraphBuilder,
-    spec: Spec,
     declared: Sequence[InputDecl],
     environment: Environment,
     given: Sequence[Sequence[int]] | None,
@@ -141,7 +140,7 @@ def _declare_inputs(
 ) -> dict[str, Value]:
     if given is not None and len(given) != len(declared):
         raise SpecError(
-            f"{spec.name} has {len(declared)} input{'s' if len(declared) > 1 else ''}, "
+            f"{builder.name} has {len(declared)} input{'s' if len(declared) > 1 else ''}, "
             f"{len(given)} given"
         )
     if type(batch) is not int or not 1 <= batch <= LARGEST:
@@ -153,7 +152,7 @@ def _declare_inputs(
         shape = declaration.shape(environment)
         if given is not None:
             own, shape = shape, tuple(given[index])
-            check_rank(spec.name, declaration.name, own, shape)
+            check_rank(builder.name, declaration.name, own, shape)
         place = declaration.mark if given is None else None
         if not shape or any(
             isinstance(size, bool) or not isinstance(size, int) or size < 1 for size in shape

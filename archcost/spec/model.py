@@ -260,7 +260,7 @@ class Setting:
             value = float(value)
         if like is not None and type(value) is not type(like):
             hint = ""
-            if isinstance(like, int) and isinstance(value, float):
+            if type(like) is int and isinstance(value, float):
                 hint = (
                     f" (its default, {spelled(like)}, is an integer; for decimals write {like}.0)"
                 )
@@ -345,7 +345,7 @@ class InputDecl:
 @dataclass(eq=False, repr=False)
 class Variant:
     """A named setting of the network, or one with ``layers`` of its own. ``about`` replaces
-    entries of the network's own (notes are added to them)."""
+    entries of the network's own (see :meth:`Spec.describe` for notes)."""
 
     name: str
     mark: Mark
@@ -393,13 +393,16 @@ class Spec:
     def describe(self, name: str) -> dict[str, Any]:
         """``about`` of the network or variant ``name``.
 
-        A variant's notes follow the network's; a source without a year has the network's.
+        A variant's notes follow the network's, if it has no layers of its own; a source without a
+        year has the network's.
         """
         about = dict(self.about)
         if name != self.name:
-            own = self.variants[name].about
-            notes = (*about.get("notes", ()), *own.get("notes", ()))
-            about |= {"aliases": (), **own, "notes": notes}
+            variant = self.variants[name]
+            own = dict(variant.about)
+            if variant.layers is None:
+                own["notes"] = (*about.get("notes", ()), *own.get("notes", ()))
+            about |= {"aliases": (), **own}
         if "source" in about and "year" in about:
             about["source"] = {**about["source"]}
             about["source"].setdefault("year", str(about["year"]))

@@ -586,9 +586,9 @@ def test_chains_fold_up_to_what_is_read_elsewhere() -> None:
     bare = make("batch_norm", affine=False)
     assert folded_weights(chain(conv, bare, shift, bare)) == 64 + 16
     # What does not fold stops the chain.
-    own = make("batch_norm", track=False)
-    graph = chain(conv, own, shift)
-    assert forward_memory(graph, fold_norm=True) == forward_memory(graph)
+    for own in (make("batch_norm", track=False), make("scale_shift", per="element")):
+        graph = chain(conv, own, shift)
+        assert forward_memory(graph, fold_norm=True) == forward_memory(graph)
 
     def branching(*outputs: str) -> Graph:
         builder = GraphBuilder("chain")

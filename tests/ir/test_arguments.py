@@ -67,7 +67,7 @@ def test_accepted(annotation: str, value: object, canonical: object) -> None:
         ("Size", [], "1 to 3 spatial dimensions"),
         ("Size", [1, 1, 1, 1], "1 to 3 spatial dimensions"),
         ("Size", "3", "an integer >= 1"),
-        ("Size", LARGEST + 1, "an integer >= 1"),
+        ("Size", LARGEST + 1, f"an integer >= 1, up to {LARGEST}, found"),
         ("Padding", "valid", "or same"),
         ("Padding", [[1, 2, 3]], "before, after"),
         ("Padding", -1, "an integer >= 0"),

@@ -435,6 +435,16 @@ def test_a_variant_with_layers_of_its_own():
     assert shapes(expand(spec, "u"))[0][1] == 8
 
 
+def test_notes_of_a_variant_with_layers_of_its_own():
+    text = (
+        "notes: [one]\nlayers: []\n"
+        "variants: {u: {layers: [], notes: [two]}, v: {layers: []}, w: {notes: [three]}}"
+    )
+    spec = parse(HEAD + text, "t.yaml", libraries())
+    notes = [expand(spec, name).metadata["notes"] for name in spec.names]
+    assert notes == [("one",), ("two",), ("one",), ("one", "three")]
+
+
 def test_a_network_has_the_parameters_that_it_uses():
     spec = parse(HEAD + OWN_LAYERS, "t.yaml", libraries())
     used = {name: list(spec.parameters(name)) for name in spec.names}
@@ -446,6 +456,20 @@ def test_a_network_has_the_parameters_that_it_uses():
         expand(spec, "u", {"kernel": 1})
     with pytest.raises(SpecError, match="^t has no parameter 'dept'"):
         expand(spec, "t", {"dept": 1})
+
+
+def test_a_condition_is_given_no_hint_of_decimals():
+    with pytest.raises(SpecError, match=r"'b' needs true or false, found 0\.5$"):
+        build(SETTINGS, settings={"b": 0.5})
+
+
+def test_an_input_that_does_not_fit_is_one_of_the_variant():
+    text = "layers: []\nvariants: {u: {input: [4]}}"
+    spec = parse(HEAD + text, "t.yaml", libraries())
+    with pytest.raises(SpecError, match="^u: the shape of 'input' has 1 size without the batch"):
+        expand(spec, "u", inputs=[(3, 8, 8)])
+    with pytest.raises(SpecError, match="^u has 1 input, 2 given"):
+        expand(spec, "u", inputs=[(4,), (4,)])
 
 
 def test_a_title_and_an_input_use_parameters():

@@ -17,6 +17,7 @@ _FAMILIES: Final[dict[str, dict[str, tuple[str, dict[str, Any]]]]] = {
     "convolution": {
         "conv": ("Conv", {}),
         "depthwise_conv": ("DepthwiseConv", {}),
+        "local_conv": ("LocalConv", {}),
         "conv_transpose": ("ConvTranspose", {}),
     },
     "linear": {

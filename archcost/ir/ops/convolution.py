@@ -150,6 +150,50 @@ class DepthwiseConv(Op):
 
 
 @operator
+class LocalConv(Op):
+    """Locally connected layer: a convolution with weights and biases of its own at each position.
+
+    (N, C, spatial...) -> (N, out, positions...); the weight is (positions..., out, C, kernel...),
+    the bias (positions..., out). cuda-convnet's local layers, Keras' LocallyConnected.
+    """
+
+    kind: ClassVar[str] = "local_conv"
+    weighted: ClassVar[bool] = True
+    keeps: ClassVar[Literal["inputs", "outputs", "nothing"]] = "inputs"
+
+    out: Count
+    kernel: Size = 1
+    stride: Size = 1
+    padding: Padding = 0
+    bias: bool = True
+    rounding: Rounding = "floor"
+
+    def infer(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
+        (x,) = inputs
+        return (x.with_shape((x.shape[0], self.out, *self.windows(x).out)),)
+
+    def parameters(self, inputs: tuple[TensorType, ...]) -> tuple[ParameterSpec, ...]:
+        (x,) = inputs
+        windows = self.windows(x)
+        specs = (ParameterSpec("weight", (*windows.out, self.out, x.channels, *windows.kernel)),)
+        return (*specs, ParameterSpec("bias", (*windows.out, self.out))) if self.bias else specs
+
+    def work(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Work:
+        (x,), (y,) = inputs, outputs
+        patch = x.channels * prod(self.windows(x).kernel)
+        return Work(mac=y.numel * patch, add=y.numel if self.bias else 0)
+
+    def reach(
+        self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]
+    ) -> tuple[Reach, ...] | None:
+        return self.windows(inputs[0]).reach()
+
+    def windows(self, x: TensorType) -> Windows:
+        """The windows over an input of type ``x``."""
+        return Windows(self.kind, x, self.kernel, self.stride, self.padding, rounding=self.rounding)
+
+
+@operator
 class ConvTranspose(Op):
     """Transposed convolution: the gradient of :class:`Conv` with regard to its input.
 

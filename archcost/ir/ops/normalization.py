@@ -218,12 +218,14 @@ class ScaleShift(Op):
     """Multiplies each channel of (N, C, ...) by a weight and adds a bias, both trainable.
 
     Caffe's Scale and Bias layers; the trainable coefficient and bias of LeNet-5's S layers.
+    ``per: element`` has them for each element of a sample: the untied biases of maxout networks.
     """
 
     kind: ClassVar[str] = "scale_shift"
 
     bias: bool = True
     scale: bool = True
+    per: Literal["channel", "element"] = "channel"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -235,7 +237,9 @@ class ScaleShift(Op):
         return inputs
 
     def parameters(self, inputs: tuple[TensorType, ...]) -> tuple[ParameterSpec, ...]:
-        return _affine((inputs[0].channels,), self.scale, self.bias)
+        (x,) = inputs
+        shape = (x.channels,) if self.per == "channel" else x.shape[1:]
+        return _affine(shape, self.scale, self.bias)
 
     def work(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Work:
         (x,) = inputs

@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from archcost.ir import ArgumentError, Reach, ShapeError, TensorType, Work
 from archcost.ir.ops import make
-from archcost.ir.ops.convolution import Conv, ConvTranspose, DepthwiseConv
+from archcost.ir.ops.convolution import Conv, ConvTranspose, DepthwiseConv, LocalConv
 from archcost.ir.ops.pooling import MaxPool
 
 quick = settings(max_examples=60, deadline=None)
@@ -529,3 +529,39 @@ def test_output_padding_is_below_stride_or_dilation(stride, dilation):
 def test_conv_transpose_leaves_something():
     with pytest.raises(ShapeError, match="empty output"):
         ConvTranspose(3, 2, padding=1).apply((TensorType((1, 2, 1)),))
+
+
+@quick
+@given(st.integers(1, 2), small, st.integers(3, 6), st.integers(3, 6), small, st.data())
+def test_local_conv(batch, channels, height, width, out, data):
+    kernel = data.draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
+    stride = data.draw(st.tuples(small, small))
+    padding = data.draw(st.tuples(st.integers(0, 2), st.integers(0, 2)))
+    bias = data.draw(st.booleans())
+    op = LocalConv(out, kernel, stride, padding, bias)
+    application = op.apply((TensorType((batch, channels, height, width)),))
+    weight, *biases = (torch.randn(p.shape) for p in application.parameters)
+    x = torch.randn(batch, channels, height, width)
+
+    def local():
+        patches = F.unfold(x, kernel, padding=padding, stride=stride)  # N, C * k, positions
+        weights = weight.flatten(0, 1).flatten(2)  # positions, out, C * k
+        return torch.matmul(weights, patches.permute(2, 1, 0)).permute(2, 1, 0)
+
+    y, macs = counted_macs(local)
+    assert application.outputs[0].shape[:2] == y.shape[:2]
+    assert prod(application.outputs[0].spatial) == y.shape[2]
+    assert application.macs == macs
+    assert application.flops == 2 * macs + bias * y.numel()
+    assert [b.shape for b in biases] == [(*application.outputs[0].spatial, out)] * bias
+    # With the same weights everywhere it is a convolution.
+    same = Conv(out, kernel, stride, padding, bias=bias).apply(application.inputs)
+    assert (application.outputs, application.work, application.reach, application.saved) == (
+        same.outputs,
+        same.work,
+        same.reach,
+        same.saved,
+    )
+    weight[:] = weight[0, 0]
+    expected = F.conv2d(x, weight[0, 0], stride=stride, padding=padding).flatten(2)
+    assert torch.allclose(local(), expected, atol=1e-5)

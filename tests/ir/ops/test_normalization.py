@@ -211,13 +211,18 @@ def test_lrn_keeps_input_and_scale():
 
 
 @quick
-@given(shapes, st.sampled_from([(True, True), (True, False), (False, True)]))
-def test_scale_shift(shape, present):
+@given(
+    shapes,
+    st.sampled_from([(True, True), (True, False), (False, True)]),
+    st.sampled_from(["channel", "element"]),
+)
+def test_scale_shift(shape, present, per):
     scale, bias = present
     x = TensorType(shape)
-    application = ScaleShift(bias=bias, scale=scale).apply((x,))
+    application = ScaleShift(bias=bias, scale=scale, per=per).apply((x,))
     assert application.outputs == (x,)
-    wanted = {name: (shape[1],) for name, on in (("weight", scale), ("bias", bias)) if on}
+    one = (shape[1],) if per == "channel" else shape[1:]
+    wanted = {name: one for name, on in (("weight", scale), ("bias", bias)) if on}
     assert stored(application, True) == wanted
     assert application.buffers == 0
     assert application.work == Work(mul=x.numel * scale, add=x.numel * bias)
