@@ -260,7 +260,7 @@ def _kept(node: Node, storage: _Storage) -> set[Value]:
 
 
 FOLDS: Final = ("batch_norm", "scale_shift")
-FOLDED_INTO: Final = ("conv", "depthwise_conv", "conv_transpose", "linear")
+FOLDED_INTO: Final = ("conv", "depthwise_conv", "local_conv", "conv_transpose", "linear")
 
 
 def _folded(graph: Graph) -> set[Node]:
@@ -271,7 +271,7 @@ def _folded(graph: Graph) -> set[Node]:
     for node in graph.nodes:
         if node.op.kind not in FOLDS or not getattr(node.op, "track", True):
             continue
-        if getattr(node.op, "per", "channel") != "channel":
+        if getattr(node.op, "per", "channel") != "channel":  # scales of positions have no place
             continue
         value = node.inputs[0]
         origin = value.producer
@@ -302,7 +302,9 @@ def _weights_after_folding(graph: Graph, absent: set[Node]) -> int:
         assert origin is not None
         if not _has_bias(origin):
             type_ = origin.outputs[0].type
-            biases[origin] = bytes_for(type_.channels, type_.dtype)
+            local = origin.op.kind == "local_conv"  # has one for each position
+            size = type_.numel // type_.shape[0] if local else type_.channels
+            biases[origin] = bytes_for(size, type_.dtype)
     return sum(parameter.nbytes for parameter in kept) + sum(biases.values())
 
 

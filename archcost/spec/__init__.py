@@ -8,8 +8,8 @@ from typing import Any
 
 from archcost.spec.document import Document
 from archcost.spec.errors import Mark, SpecError, nearest
-from archcost.spec.expand import check_rank, expand
-from archcost.spec.model import Setting, Spec, Term
+from archcost.spec.expand import check_rank, expand, title
+from archcost.spec.model import Setting, Spec
 from archcost.spec.parse import parse
 
 __all__ = [
@@ -17,13 +17,13 @@ __all__ = [
     "Setting",
     "Spec",
     "SpecError",
-    "Term",
     "check_rank",
     "expand",
     "nearest",
     "parse",
     "parse_file",
     "parse_value",
+    "title",
 ]
 
 

@@ -73,16 +73,29 @@ def expand(
     bindings = _bindings(spec, name, settings or {})
     environment = bindings.environment
     about = spec.describe(name)
-    title = about.get("title")
-    about["title"] = title(environment) if isinstance(title, Term) else spec.name
+    about["title"] = _title(about, name, environment)
     about["name"] = name
-    about["parameters"] = {key: environment[key] for key in spec.parameters(name)}
+    about["parameters"] = dict(environment)
     declared, layers = spec.network(name)
     builder = GraphBuilder(name)
     values = _declare_inputs(builder, declared, environment, inputs, batch, dtype)
     with collector_paused():
         outputs = _Expansion(builder, bindings, values).run(layers)
     return builder.build(outputs, about)
+
+
+def title(spec: Spec, name: str) -> str:
+    """The title of ``spec``'s network or variant ``name``, with its parameters' defaults.
+
+    Raises:
+        SpecError: the title's value, or a parameter's, is wrong.
+    """
+    return _title(spec.describe(name), name, _bindings(spec, name, {}).environment)
+
+
+def _title(about: Mapping[str, Any], name: str, environment: Environment) -> str:
+    term = about.get("title")
+    return str(term(environment)) if isinstance(term, Term) else name
 
 
 def _bindings(spec: Spec, network: str, given: Mapping[str, Any]) -> Bindings:
@@ -96,7 +109,7 @@ def _bindings(spec: Spec, network: str, given: Mapping[str, Any]) -> Bindings:
     variant = spec.variants.get(network)
     chosen = variant.settings if variant else {}
     environment = Environment({})
-    for name, setting in spec.settings.items():
+    for name, setting in known.items():
         assert setting.default is not None
         value = setting.default(environment)
         environment[name] = setting.check(value, value, setting.mark)
@@ -108,7 +121,7 @@ def _bindings(spec: Spec, network: str, given: Mapping[str, Any]) -> Bindings:
                 environment[name] = setting.check(plain(given[name]), value, None)
             except ExpressionError as error:
                 raise SpecError(f"parameter {name!r}: {error}") from None
-    key = key_of(environment, tuple(environment))
+    key = (tuple(environment), *key_of(environment, tuple(environment)))
     bindings = spec.bindings.get(key)
     if bindings is None:
         if len(spec.bindings) >= MAX_SETTINGS:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from archcost.ir import ArgumentError, Op
 from archcost.spec.errors import Mark, SpecError, shown
@@ -247,12 +247,13 @@ class Setting:
     least: float | None = None
     most: float | None = None
     choices: tuple[Any, ...] = ()
+    length: int | None = None
     help: str = ""
 
     @property
     def bounded(self) -> bool:
         """Whether values have to be compared with anything."""
-        return bool(self.choices) or self.least is not None or self.most is not None
+        return any((self.choices, self.length, self.least is not None, self.most is not None))
 
     def check(self, value: Any, like: Any, mark: Mark | str | None) -> Any:
         """``value`` in the type of ``like``, the default's value. Raises SpecError."""
@@ -260,7 +261,7 @@ class Setting:
             value = float(value)
         if like is not None and type(value) is not type(like):
             hint = ""
-            if type(like) is int and isinstance(value, float):
+            if type(like) is int and isinstance(value, float) and mark is not None:
                 hint = (
                     f" (its default, {spelled(like)}, is an integer; for decimals write {like}.0)"
                 )
@@ -268,14 +269,15 @@ class Setting:
                 f"parameter {self.name!r} needs {_TYPES[type(like)]}, found {_shown(value)}{hint}",
                 mark,
             )
+        if isinstance(value, tuple):
+            value = self._entries(value, like, mark)
         if self.choices and value not in self.choices:
             raise SpecError(
                 f"parameter {self.name!r} is one of "
                 f"{', '.join(map(_shown, self.choices))}; found {_shown(value)}",
                 mark,
             )
-        entries = value if isinstance(value, tuple) else (value,)
-        for entry in entries:
+        for entry in _flat(value):
             if isinstance(entry, bool) or not isinstance(entry, int | float):
                 continue
             if self.least is not None and entry < self.least:
@@ -283,6 +285,43 @@ class Setting:
             if self.most is not None and entry > self.most:
                 raise SpecError(f"parameter {self.name!r} is at most {self.most}", mark)
         return value
+
+    def _entries(
+        self, value: tuple[Any, ...], like: Any, mark: Mark | str | None
+    ) -> tuple[Any, ...]:
+        """The list ``value``, whose entries are as those of the default ``like``."""
+        if self.length is not None and len(value) != self.length:
+            raise SpecError(
+                f"parameter {self.name!r} has {self.length} entries, found {len(value)}", mark
+            )
+        if not isinstance(like, tuple) or not like:
+            return value
+        if not value:
+            raise SpecError(f"parameter {self.name!r} needs at least one entry", mark)
+        kinds = {type(entry) for entry in like}
+        if kinds <= {int, float}:
+            if float in kinds:
+                value = tuple([float(e) if type(e) is int else e for e in value])
+                kinds = {float}
+            else:
+                kinds = {int}
+        for entry in value:
+            if type(entry) not in kinds:
+                wanted = " or ".join(sorted(_TYPES.get(kind, "null") for kind in kinds))
+                raise SpecError(
+                    f"each entry of parameter {self.name!r} is {wanted}, found {_shown(entry)}",
+                    mark,
+                )
+        return value
+
+
+def _flat(value: Any) -> Iterator[Any]:
+    """``value``, or the entries of a list, those of its lists too."""
+    if isinstance(value, tuple):
+        for entry in value:
+            yield from _flat(entry)
+    else:
+        yield value
 
 
 _TYPES = {
@@ -383,7 +422,10 @@ class Spec:
     bindings: dict[tuple[Any, ...], Bindings] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._own_layers = any(variant.layers is not None for variant in self.variants.values())
         self._parameters: dict[str, Mapping[str, Setting]] = {}
+        self._used: dict[int, frozenset[str]] = {}
+        self._block_uses: dict[Block, _BlockUses] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -429,49 +471,75 @@ class Spec:
         Where a file's networks have layers of their own, each has those of the file's parameters
         that its layers, inputs and title use; to set another would change nothing.
         """
-        if all(variant.layers is None for variant in self.variants.values()):
+        if not self._own_layers:
             return self.settings
         found = self._parameters.get(name)
         if found is None:
             inputs, layers = self.network(name)
-            title = self.describe(name).get("title")
-            used = _names_in(layers, {})
+            used = set(self._used_by(layers))
             used.update(*(declaration.shape.names for declaration in inputs))
+            title = self.describe(name).get("title")
             if isinstance(title, Term):
                 used.update(title.names)
-            for setting in reversed(
-                tuple(self.settings.values())
-            ):  # defaults use those before them
+            # A default uses parameters that stand before its own.
+            for setting in reversed(tuple(self.settings.values())):
                 if setting.name in used and setting.default is not None:
                     used.update(setting.default.names)
-            found = self._parameters[name] = {
-                name: setting for name, setting in self.settings.items() if name in used
-            }
+            found = {key: setting for key, setting in self.settings.items() if key in used}
+            self._parameters[name] = found
         return found
 
+    def _used_by(self, layers: Sequence[Item]) -> frozenset[str]:
+        used = self._used.get(id(layers))
+        if used is None:
+            local, file = _uses(layers, self._block_uses)
+            used = self._used[id(layers)] = frozenset(local | file)
+        return used
 
-def _names_in(layers: Sequence[Item], blocks: dict[Block, set[str]]) -> set[str]:
-    """The variables that ``layers`` and the blocks they use take from around them.
 
-    A loop's variable counts too where a parameter has its name: it hides the parameter, so no
-    more than a setting without effect comes of it. ``blocks`` is filled as blocks are met.
+class _BlockUses(NamedTuple):
+    """The file's parameters that a block takes: always, and in the default of each of its own."""
+
+    always: frozenset[str]
+    defaults: Mapping[str, frozenset[str]]
+
+
+def _uses(items: Sequence[Item], blocks: dict[Block, _BlockUses]) -> tuple[set[str], set[str]]:
+    """The variables that ``items`` take from around them, and what their blocks take of the file.
+
+    A block sees the file's parameters whatever a loop or block around its use calls its own, so
+    the two are told apart. ``blocks`` is filled as blocks are met.
     """
-    names: set[str] = set()
-    for item in walk(layers):
+    local: set[str] = set()
+    file: set[str] = set()
+    for item in items:
+        inside: set[str] = set()
+        for body in item.bodies():
+            names, of_blocks = _uses(body, blocks)
+            inside |= names
+            file |= of_blocks
         for term in item.terms():
-            names.update(term.names)
+            (inside if term is item.name else local).update(term.names)
+        if isinstance(item, Repeat):  # its name and layers see its variables
+            inside -= {item.index, *item.each}
+        local |= inside
         if isinstance(item, Use) and item.block is not None:
-            names |= _names_of(item.block, blocks)
-    return names
+            uses = _block_uses(item.block, blocks)
+            file |= uses.always
+            for name, names_ in uses.defaults.items():
+                if name not in item.arguments:
+                    file |= names_
+    return local, file
 
 
-def _names_of(block: Block, blocks: dict[Block, set[str]]) -> set[str]:
+def _block_uses(block: Block, blocks: dict[Block, _BlockUses]) -> _BlockUses:
     if block not in blocks:
-        names = _names_in(block.layers, blocks) - block.settings.keys()
-        own: set[str] = set()  # a default sees the block's parameters before its own
+        local, file = _uses(block.layers, blocks)
+        defaults = {}
+        before: set[str] = set()
         for setting in block.settings.values():
             if setting.default is not None:
-                names.update(set(setting.default.names) - own)
-            own.add(setting.name)
-        blocks[block] = names
+                defaults[setting.name] = frozenset(setting.default.names) - before
+            before.add(setting.name)
+        blocks[block] = _BlockUses(frozenset(file | (local - block.settings.keys())), defaults)
     return blocks[block]

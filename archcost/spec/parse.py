@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from archcost.ir import BITS
+from archcost.ir.arguments import is_int
 from archcost.ir.ops import OPERATORS, operator_class
 from archcost.spec.document import Document, Node, Scalar, Sequence, describe
 from archcost.spec.document import Mapping as MappingNode
@@ -57,9 +58,12 @@ TOP_KEYS: Final = (
 )
 VARIANT_KEYS: Final = ("set", *ABOUT, "input", "inputs", "layers")
 SOURCE_KEYS: Final = ("title", "authors", "venue", "year", "arxiv", "doi", "url", "section")
+PARAMETER_KEYS: Final = ("default", "min", "max", "choices", "length", "help")
 COMMON_KEYS: Final = ("name", "when", "from", "as")
 MERGES: Final = ("concat", "sum", "product", "maximum", "mean")
 MAX_CHAIN: Final = 100
+MAX_VARIANTS: Final = 1_000
+MAX_PARAMETERS: Final = 1_000
 
 
 def parse(text: str, file: str, libraries: Path) -> Spec:
@@ -117,7 +121,7 @@ class _Parser:
             for setting, (_, mark) in variant.settings.items():
                 if setting not in spec.parameters(variant.name):
                     raise SpecError(
-                        f"variant {variant.name!r} sets {setting!r}, which its layers do not use",
+                        f"variant {variant.name!r} sets {setting!r}, which it does not use",
                         mark,
                     )
         return spec
@@ -198,7 +202,10 @@ class _Parser:
         settings: dict[str, Setting] = {}
         if entry is None:
             return settings
-        for name, (key, value) in document.mapping(entry[1], "the parameters").items():
+        own = document.mapping(entry[1], "the parameters")
+        if len(own) > MAX_PARAMETERS:
+            raise document.error(entry[1], f"{len(own)} parameters, at most {MAX_PARAMETERS}")
+        for name, (key, value) in own.items():
             self._check_variable(key, name, "parameter")
             names = outer | settings.keys()
             setting = Setting(name, document.mark(key))
@@ -207,7 +214,7 @@ class _Parser:
                 if not (required and isinstance(value, Scalar) and document.scalar(value) is None):
                     setting.default = self._value(value, names)
                 continue
-            parts = self._keys(value, "a parameter", ("default", "min", "max", "choices", "help"))
+            parts = self._keys(value, "a parameter", PARAMETER_KEYS)
             if "default" not in parts:
                 raise document.error(value, f"parameter {name!r} has no default")
             setting.default = self._value(parts["default"][1], names)
@@ -220,6 +227,11 @@ class _Parser:
             if "choices" in parts:
                 document.sequence(parts["choices"][1], "a list of choices")
                 setting.choices = self._data(parts["choices"][1])
+            if "length" in parts:
+                length = document.scalar(parts["length"][1])
+                if not is_int(length) or length < 1:
+                    raise document.error(parts["length"][1], "length is an integer >= 1")
+                setting.length = length
             if "help" in parts:
                 setting.help = document.text(parts["help"][1], "a help text")
         return settings
@@ -305,7 +317,10 @@ class _Parser:
         variants: dict[str, Variant] = {}
         if entry is None:
             return variants
-        for name, (key, value) in document.mapping(entry[1], "the variants").items():
+        entries = document.mapping(entry[1], "the variants")
+        if len(entries) > MAX_VARIANTS:
+            raise document.error(entry[1], f"{len(entries)} variants, at most {MAX_VARIANTS}")
+        for name, (key, value) in entries.items():
             self._check_name(key, name)
             if name == own:
                 raise document.error(key, f"{name!r} is the network's own name")
@@ -320,6 +335,8 @@ class _Parser:
                     changed[setting] = self._data(v), document.mark(v)
             about = self._about(parts, frozenset(settings))
             inputs = None
+            if "input" in parts and "inputs" in parts:
+                raise document.error(value, "expected one of 'input' and 'inputs'")
             if "input" in parts or "inputs" in parts:
                 inputs = self._inputs(parts, frozenset(settings))
             layers = None

@@ -404,6 +404,9 @@ def test_what_folds() -> None:
     assert folded_weights(chain(conv, scale)) == weight + 16
     linear = make("linear", out=4, bias=False)
     assert folded_weights(chain(linear, norm, shape=(2, 4))) == weight + 16
+    local = 64 * weight  # an own kernel, and bias, at each of 8x8 positions
+    assert folded_weights(chain(make("local_conv", out=4), norm)) == local + 64 * 16
+    assert folded_weights(chain(make("local_conv", out=4, bias=False), norm)) == local + 64 * 16
 
 
 def test_what_does_not_fold() -> None:

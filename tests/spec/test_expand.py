@@ -319,7 +319,8 @@ def test_a_library_keeps_its_blocks():
 SETTINGS = (
     "parameters: {i: 0, f: 1.0, b: false, w: word, l: [1, 2], n: null,"
     " m: {default: 3, min: 1, max: 5}, lm: {default: [1], min: 1},"
-    " c: {default: a, choices: [a, b]}}\nlayers: []"
+    " c: {default: a, choices: [a, b]}, lf: [0, 0.5], l3: {default: [1, 2, 3], length: 3},"
+    " ll: {default: [[1]], min: 1}}\nlayers: []"
 )
 
 
@@ -332,7 +333,10 @@ SETTINGS = (
         ({"b": True}, True),
         ({"w": "x"}, "x"),
         ({"l": [1, 1, 2]}, (1, 1, 2)),
-        ({"l": ((1, [2]),)}, ((1, (2,)),)),
+        ({"n": ((1, [2]),)}, ((1, (2,)),)),
+        ({"lf": [1, 0.5]}, (1.0, 0.5)),
+        ({"l3": [4, 5, 6]}, (4, 5, 6)),
+        ({"ll": [[1], [2, 3]]}, ((1,), (2, 3))),
         ({"n": [1.5]}, (1.5,)),
         ({"m": 5}, 5),
         ({"c": "b"}, "b"),
@@ -348,10 +352,16 @@ def test_settings(given, kept):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (
-            {"i": 0.2},
-            "'i' needs an integer, found 0.2 (its default, 0, is an integer; for decimals",
-        ),
+        ({"i": 0.2}, "'i' needs an integer, found 0.2"),
+        ({"l": []}, "'l' needs at least one entry"),
+        ({"l": [1, "x"]}, "each entry of parameter 'l' is an integer, found x"),
+        ({"l": [1, 2.5]}, "each entry of parameter 'l' is an integer, found 2.5"),
+        ({"l": [[1]]}, "each entry of parameter 'l' is an integer, found [1]"),
+        ({"lf": [True]}, "each entry of parameter 'lf' is a number, found true"),
+        ({"l3": [1, 2]}, "'l3' has 3 entries, found 2"),
+        ({"l3": [1, 2, 3, 4]}, "'l3' has 3 entries, found 4"),
+        ({"ll": [1]}, "each entry of parameter 'll' is a list, found 1"),
+        ({"ll": [[1], [0]]}, "'ll' is at least 1"),
         ({"i": True}, "'i' needs an integer, found true"),
         ({"i": "x"}, "'i' needs an integer, found x"),
         ({"i": None}, "'i' needs an integer, found null"),
@@ -458,6 +468,12 @@ def test_a_network_has_the_parameters_that_it_uses():
         expand(spec, "t", {"dept": 1})
 
 
+def test_the_author_of_a_spec_is_told_how_to_take_decimals():
+    text = "parameters: {w: 4}\nlayers: []\nvariants: {u: {set: {w: 0.5}}}"
+    with pytest.raises(SpecError, match=r"is an integer; for decimals write 4\.0\)$"):
+        build(text, "u")
+
+
 def test_a_condition_is_given_no_hint_of_decimals():
     with pytest.raises(SpecError, match=r"'b' needs true or false, found 0\.5$"):
         build(SETTINGS, settings={"b": 0.5})
@@ -470,6 +486,45 @@ def test_an_input_that_does_not_fit_is_one_of_the_variant():
         expand(spec, "u", inputs=[(3, 8, 8)])
     with pytest.raises(SpecError, match="^u has 1 input, 2 given"):
         expand(spec, "u", inputs=[(4,), (4,)])
+
+
+BLOCKS_USE = """parameters: {kernel: 3, k: 1, i: 2, n: 2, a: 1}
+blocks:
+  inner: {layers: [conv: {out: 4, kernel: $kernel, padding: 3}]}
+  outer:
+    parameters: {kernel: 1, size: $k}
+    layers: [conv: {out: 2, kernel: $kernel}, inner]
+layers: [outer]
+variants:
+  given: {layers: [outer: {size: 5}]}
+  loop: {layers: [repeat: {index: i, times: $n, name: l$i, layers: [conv: {out: $i}]}]}
+  each: {layers: [repeat: {each: {n: "[$n, 1]"}, layers: [conv: {out: $n}]}]}
+"""
+
+
+def test_what_blocks_and_loops_hide_is_not_used():
+    """A block sees the file's parameters whatever is around its use; a default counts where the
+    argument is not given; a loop's variable hides the parameter of its name inside the loop."""
+    spec = parse(HEAD + BLOCKS_USE, "t.yaml", libraries())
+    assert {name: list(spec.parameters(name)) for name in spec.names} == {
+        "t": ["kernel", "k"],
+        "given": ["kernel"],
+        "loop": ["n"],
+        "each": ["n"],
+    }
+    for name in spec.names:
+        assert list(expand(spec, name).metadata["parameters"]) == list(spec.parameters(name))
+
+
+def test_a_network_does_not_fail_on_a_parameter_that_it_has_not():
+    text = (
+        "parameters: {a: 2, b: 8 // (4 - $a)}\nlayers: [conv: {out: $b}]\n"
+        "variants: {u: {layers: [conv: {out: $a}]}}"
+    )
+    spec = parse(HEAD + text, "t.yaml", libraries())
+    assert shapes(expand(spec, "u", {"a": 4}))[0][1] == 4
+    with pytest.raises(SpecError, match="divides by zero"):
+        expand(spec, "t", {"a": 4})
 
 
 def test_a_title_and_an_input_use_parameters():

@@ -220,11 +220,26 @@ CASES = [
         "3:35",
         "two outputs are named 'a'",
     ),
+    (
+        HEAD + "parameters: {w: {default: [1], length: 0}}\nlayers: []",
+        "3:40",
+        "length is an integer >= 1",
+    ),
+    (
+        HEAD + "parameters: {w: {default: [1], length: 2}}\nlayers: []",
+        "3:14",
+        "parameter 'w' has 2 entries, found 1",
+    ),
     # variants
     (
         HEAD + "parameters: {w: 1}\nlayers: []\nvariants: {u: {layers: [], set: {w: 2}}}",
         "5:37",
-        "variant 'u' sets 'w', which its layers do not use",
+        "variant 'u' sets 'w', which it does not use",
+    ),
+    (
+        HEAD + "layers: []\nvariants: {u: {input: [1], inputs: {a: [1]}}}",
+        "4:15",
+        "expected one of 'input' and 'inputs'",
     ),
     (HEAD + "layers: []\nvariants: {u: {layers: [cnv]}}", "4:25", "did you mean 'conv'?"),
     (HEAD + "layers: []\nvariants: {t: {}}", "4:12", "'t' is the network's own name"),

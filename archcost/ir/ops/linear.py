@@ -26,8 +26,8 @@ class Linear(Op):
 
     ``drop_connect`` zeroes weights and biases with this probability in training, others for each
     vector that is mapped (Wan et al. 2013). The backward pass needs that mask again, kept in one
-    bit an entry as section 4 of the paper does. At inference the layer is taken with its mean
-    weights, not with the paper's sampling of a normal distribution.
+    bit an entry as section 4 of the paper does (dropout's takes a byte). At inference the layer is
+    taken with its mean weights, not with the paper's sampling of a normal distribution.
     """
 
     kind: ClassVar[str] = "linear"
@@ -60,11 +60,12 @@ class Linear(Op):
         return whole(inputs[0]) if self.flattens(inputs[0]) else None
 
     def saved(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Saved:
-        mask = 0
-        if self.drop_connect:
-            (x,), (y,) = inputs, outputs
-            mask = y.numel * (self.features(x) + (1 if self.bias else 0))
-        return Saved(inputs=True, extra=-(-mask // 8))
+        saved = super().saved(inputs, outputs)
+        if not self.drop_connect:
+            return saved
+        (x,), (y,) = inputs, outputs
+        mask = y.numel * (self.features(x) + (1 if self.bias else 0))
+        return saved._replace(extra=-(-mask // 8))
 
     def flattens(self, x: TensorType) -> bool:
         """Whether an input of type ``x`` is flattened to (N, features) first."""

@@ -86,4 +86,5 @@ class Elementwise(Op):
                 return Work(add=count, div=outputs[0].numel)
             case "product":
                 return Work(mul=count)
-        return Work(cmp=count)
+            case "maximum":
+                return Work(cmp=count)

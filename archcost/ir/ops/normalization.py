@@ -215,7 +215,7 @@ class LocalResponseNorm(Op):
 
 @operator
 class ScaleShift(Op):
-    """Multiplies each channel of (N, C, ...) by a weight and adds a bias, both trainable.
+    """Multiplies each channel (or element) of (N, C, ...) by a weight and adds a bias, trainable.
 
     Caffe's Scale and Bias layers; the trainable coefficient and bias of LeNet-5's S layers.
     ``per: element`` has them for each element of a sample: the untied biases of maxout networks.
