@@ -21,6 +21,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 # As in archcost.ir.FLOATS, which is not loaded for `--help`; a test compares them.
 DTYPES: Final = ("fp64", "fp32", "tf32", "fp16", "bf16", "fp8")
+YEARS: Final = re.compile(r"([0-9]{4})?(?:(-)([0-9]{4})?)?\Z")
 SHAPE: Final = re.compile(r"[0-9]{1,15}(x[0-9]{1,15})*\Z", re.IGNORECASE)
 
 
@@ -81,8 +82,24 @@ class Number(click.FloatRange):
     name = "number"
 
 
-class ModelType(ParamType):
-    """A network; completes to the zoo's names, else to files."""
+class NetworkType(ParamType):
+    """A network of the zoo; completes to names, else to aliases."""
+
+    name = "network"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        from archcost.sources.zoo import entries, names
+
+        found = completions(names(incomplete), incomplete)
+        return found or completions(
+            [alias for entry in entries() for alias in entry.aliases], incomplete
+        )
+
+
+class ModelType(NetworkType):
+    """A network; completes to the zoo's names and aliases, else to files."""
 
     name = "model"
 
@@ -91,9 +108,47 @@ class ModelType(ParamType):
     ) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem
 
-        from archcost.sources.zoo import names
+        found = super().shell_complete(ctx, param, incomplete)
+        return found or [CompletionItem(incomplete, type="file")]
 
-        return completions(names(), incomplete) or [CompletionItem(incomplete, type="file")]
+
+class AboutType(ParamType):
+    """One of what the zoo's networks say of themselves under ``key``: their families, datasets."""
+
+    def __init__(self, key: str) -> None:
+        self.name = self.key = key
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        from archcost.sources.zoo import entries
+
+        known = dict.fromkeys(str(entry.about.get(self.key) or "") for entry in entries())
+        return completions(sorted(filter(None, known)), incomplete)
+
+
+class YearsType(ParamType):
+    """``2015``, ``2014-2016``, ``2015-`` or ``-2012``."""
+
+    name = "years"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int | None, int | None]:
+        if isinstance(value, tuple):
+            return value
+        match = YEARS.match(value)
+        if not match or value in ("", "-"):
+            self.fail(
+                f"{value!r:.60} is no year; expected one like 2015, or 2014-2016, 2015- or -2012",
+                param,
+                ctx,
+            )
+        first, dash, last = match.groups()
+        earliest, latest = int(first) if first else None, int(last) if last else None
+        if earliest and latest and earliest > latest:
+            self.fail(f"{value!r} ends before it begins", param, ctx)
+        return earliest, latest if dash else earliest
 
 
 class ShapeType(ParamType):
@@ -137,12 +192,32 @@ class SettingType(ParamType):
         except SpecError as error:
             self.fail(f"{text!r:.60} is no value: {error}", param, ctx)
 
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """``key=`` of the parameters of the network named before, then its choices."""
+        from archcost.ir import ArchcostError
+        from archcost.sources.zoo import find
+
+        # click leaves the arguments unread while an option lacks its value.
+        model = ctx.params.get("model") or next(iter(ctx.args), "")
+        try:
+            parameters = find(model).parameters
+        except ArchcostError:
+            return []
+        key, equals, _ = incomplete.partition("=")
+        if not equals:
+            return completions([f"{name}=" for name in parameters], incomplete)
+        choices = parameters[key].choices if key in parameters else ()
+        return completions([f"{key}={choice}" for choice in choices], incomplete)
+
 
 def completions(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
     """Those of ``names`` that begin with what has been typed."""
     from click.shell_completion import CompletionItem
 
-    return [CompletionItem(name) for name in names if name.startswith(incomplete.lower())]
+    typed = incomplete.lower()
+    return [CompletionItem(name) for name in names if name.lower().startswith(typed)]
 
 
 def together(*decorators: Callable[[F], F]) -> Callable[[F], F]:

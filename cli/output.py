@@ -7,17 +7,18 @@ import shutil
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from rich.console import RenderableType
 
     from archcost.report import ModelReport, Table
 
+T = TypeVar("T")
 
 NARROWEST = 20
 
@@ -47,8 +48,16 @@ def chosen_format(formats: Sequence[str], format_: str | None, output: str | Non
 
     if format_ is not None:
         return format_
-    endings = {FORMATS[name]: name for name in formats}
-    return endings.get(Path(output or "").suffix.lower(), formats[0])
+    ending = Path(output or "").suffix.lower()
+    for name, its in FORMATS.items():
+        if its == ending:
+            if name not in formats:
+                raise click.UsageError(
+                    f"{output!r:.300} would be {name}; this writes {', '.join(formats)} "
+                    "(--format NAME writes one of these whatever FILE's ending)"
+                )
+            return name
+    return formats[0]
 
 
 def show(thing: ModelReport | Table, format_: str, output: str | None, **options: Any) -> None:
@@ -61,6 +70,16 @@ def show(thing: ModelReport | Table, format_: str, output: str | None, **options
         to_terminal(TableView(thing) if isinstance(thing, Table) else ReportView(thing))
     else:
         write(render(thing, format_, **options), output)
+
+
+def progress(things: Sequence[T], what: str) -> Iterable[T]:
+    """``things``, one after the other, with a bar on standard error where that is a terminal."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        return things
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(things, what, console=Console(stderr=True), transient=True)
 
 
 def write(text: str, output: str | None = None) -> None:

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from .options import Group, ModelType, output_options
-from .output import chosen_format, show, tell, to_terminal, write
+from .options import AboutType, Choice, Group, NetworkType, YearsType, output_options
+from .output import chosen_format, progress, show, tell, to_terminal, write
 
 if TYPE_CHECKING:
     from archcost.analysis import Analysis
-    from archcost.report.summary import Fact
-    from archcost.sources.zoo import Entry
 
 FORMATS: Final = ("table", "markdown", "csv", "json", "latex")
 SHOW_FORMATS: Final = ("table", "json")
+# The keys of archcost.report.zoo.COLUMNS, which is not loaded for `--help`; a test compares them.
+COLUMNS: Final = (
+    "name",
+    "title",
+    "family",
+    "year",
+    "dataset",
+    "input",
+    "params",
+    "macs",
+    "depth",
+)
 
 
 @click.group(
@@ -25,7 +35,7 @@ SHOW_FORMATS: Final = ("table", "json")
     epilog="""\b
 Examples:
   archcost zoo list
-  archcost zoo list --format csv -o zoo.csv
+  archcost zoo list --dataset CIFAR-10 --sort params
   archcost zoo show resnet50
 """,
 )
@@ -41,59 +51,94 @@ def command(ctx: click.Context) -> None:
     epilog="""\b
 Examples:
   archcost zoo list
-  archcost zoo list --format json
+  archcost zoo list --family resnet --sort macs
+  archcost zoo list --year 2015-2017 --dataset CIFAR-10 --dataset CIFAR-100
+  archcost zoo list --search "wide residual" --format json
+
+Exit status 1: no network fits.
 """,
 )
+@click.option(
+    "--family",
+    "families",
+    type=AboutType("family"),
+    multiple=True,
+    metavar="NAME",
+    help="Only this family, by its name or what its networks' names begin with; repeatable.",
+)
+@click.option(
+    "--dataset",
+    "datasets",
+    type=AboutType("dataset"),
+    multiple=True,
+    metavar="NAME",
+    help="Only networks for this dataset, like CIFAR-10; repeatable.",
+)
+@click.option(
+    "--year",
+    "years",
+    type=YearsType(),
+    default=(None, None),
+    metavar="YEAR",
+    help="Only this year, or a range: 2014-2016, 2015-, -2012.",
+)
+@click.option(
+    "--search",
+    default="",
+    metavar="WORDS",
+    help="Only networks whose name, title, family, dataset or citation has these words in "
+    "a row; where there is none, each of them.",
+)
+@click.option(
+    "--sort",
+    type=Choice(COLUMNS),
+    metavar="COLUMN",
+    help=f"Sort by {', '.join(COLUMNS[:-1])} or {COLUMNS[-1]}: names from A, years onwards, "
+    "other numbers from the largest.  [by year, then family]",
+)
+@click.option("--reverse", is_flag=True, help="The other way round.")
 @output_options(*FORMATS)
-def list_(format_: str | None, output: str | None) -> None:
+@click.pass_context
+def list_(
+    ctx: click.Context,
+    families: tuple[str, ...],
+    datasets: tuple[str, ...],
+    years: tuple[int | None, int | None],
+    search: str,
+    sort: str | None,
+    reverse: bool,
+    format_: str | None,
+    output: str | None,
+) -> None:
     """All networks, with their size at their own input."""
     from archcost.analysis import analyze
     from archcost.ir import ArchcostError
-    from archcost.report import Column, Table
-    from archcost.sources import load
-    from archcost.sources.zoo import broken, names
+    from archcost.report.json import dump
+    from archcost.report.zoo import list_document, zoo_table
+    from archcost.sources.zoo import broken, select
 
-    for error in broken():
-        tell("warning", f"left out: {error}")
-    rows: list[dict[str, Any]] = []
-    for name in names():
-        try:
-            graph = load(name)
-        except ArchcostError as error:  # one broken network does not hide the others
-            tell("warning", f"{name} is left out: {error}")
-            continue
-        layers = analyze(graph).layers
-        about = graph.metadata
-        rows.append(
-            {
-                "name": name,
-                "title": about["title"],
-                "family": about["family"],
-                "year": about.get("year"),
-                "source": about.get("source"),
-                "input": graph.inputs[0].shape[1:],
-                "params": sum([row.params for row in layers]),
-                "macs": sum([row.macs for row in layers]),
-            }
-        )
     format_ = chosen_format(FORMATS, format_, output)
+    chosen = select(families=families, datasets=datasets, years=years, search=search)
+    analyses: list[Analysis] = []
+    failed = [f"left out: {error}" for error in broken()]
+    for entry in progress(chosen, "Counting"):
+        try:
+            analyses.append(analyze(entry.graph()))
+        except ArchcostError as error:  # one broken network does not hide the others
+            failed.append(f"{entry.name} is left out: {error}")
+    for message in failed:
+        tell("warning", message)
+    table = zoo_table(analyses, sort, reverse=reverse)
     if format_ == "json":
-        from archcost.report.json import dump
-
-        write(dump(rows), output)
-        return
-    columns = (
-        Column("name", "Name", "text"),
-        Column("title", "Title", "text", 2),
-        Column("family", "Family", "text", 3),
-        Column("year", "Year", "integer"),
-        Column("input", "Input", "shape"),
-        Column("params", "Params", "count"),
-        Column("macs", "MACs", "count"),
-    )
-    cells = tuple(tuple(row[column.key] for column in columns) for row in rows)
-    title = "" if format_ == "table" else "The zoo"
-    show(Table(title, columns, cells), format_, output)
+        write(dump(list_document(table, analyses)), output)
+    else:
+        if format_ == "table":
+            asked = {"family": len(families) == 1, "dataset": len(datasets) == 1}
+            table = table.without([key for key, same in asked.items() if same])._replace(title="")
+        show(table, format_, output)
+    if not chosen:
+        tell("warning", "no network fits what was asked for")
+        ctx.exit(1)
 
 
 @command.command(
@@ -104,108 +149,40 @@ Examples:
   archcost zoo show simplenet-310k --format json
 """,
 )
-@click.argument("name", type=ModelType())
+@click.argument("name", type=NetworkType())
 @output_options(*SHOW_FORMATS)
 def show_(name: str, format_: str | None, output: str | None) -> None:
-    """Where network NAME comes from, what can be set, and how large it is."""
+    """Where network NAME comes from, what can be set, and what was published of it.
+
+    Published costs stand beside archcost's own: those that it agrees with, then
+    those that it does not, with the reason.
+    """
     from archcost.analysis import analyze
-    from archcost.sources import load
+    from archcost.ir import ArchcostError
+    from archcost.published.accuracies import published_accuracies
+    from archcost.published.costs import published_costs
+    from archcost.report.zoo import ZooSheet
     from archcost.sources.zoo import find
 
     entry = find(name)
-    about = _about(entry, analyze(load(entry.name)))
+    sheet = ZooSheet(entry, analyze(entry.graph()), [], [])
+    try:  # broken data does not hide the network
+        for cost in published_costs(entry.name):
+            sheet.costs.append(cost.compare())
+        sheet.accuracies.extend(published_accuracies(entry.name))
+    except ArchcostError as error:
+        tell("warning", f"published numbers are left out: {error}")
     if chosen_format(SHOW_FORMATS, format_, output) == "json":
         from archcost.report.json import dump
+        from archcost.report.zoo import sheet_document
 
-        write(dump(about), output)
+        write(dump(sheet_document(sheet)), output)
         return
-    from archcost.report.summary import citation
     from archcost.report.terminal import SheetView, plain
+    from archcost.report.zoo import sheet_facts, sheet_heading
 
-    sheet = SheetView(about["title"], citation(about["source"] or {}), _facts(about))
+    view = SheetView(*sheet_heading(sheet), sheet_facts(sheet))
     if output in (None, "-"):
-        to_terminal(sheet)
+        to_terminal(view)
     else:
-        write(plain(sheet), output)
-
-
-def _about(entry: Entry, analysis: Analysis) -> dict[str, Any]:
-    """What there is to say about a network, as the JSON has it."""
-    metadata, totals = analysis.graph.metadata, analysis.totals
-    return {
-        "name": entry.name,
-        "title": metadata["title"],
-        "family": metadata["family"],
-        "year": metadata.get("year"),
-        "dataset": metadata.get("dataset"),
-        "aliases": entry.aliases,
-        "source": metadata.get("source"),
-        "notes": metadata.get("notes", ()),
-        "input": analysis.graph.inputs[0].shape[1:],
-        "parameters": {
-            key: {
-                "default": metadata["parameters"][key],
-                "choices": setting.choices,
-                "min": setting.least,
-                "max": setting.most,
-                "help": setting.help,
-            }
-            for key, setting in entry.spec.parameters(entry.name).items()
-        },
-        "variants": [name for name in entry.spec.names if name != entry.name],
-        "totals": {
-            "params": totals.params,
-            "buffers": totals.buffers,
-            "macs": totals.macs,
-            "flops": totals.flops,
-            "activations": totals.activations,
-            "depth": totals.depth,
-        },
-    }
-
-
-def _facts(about: dict[str, Any]) -> list[Fact]:
-    from archcost.ir import shape_text
-    from archcost.report.format import count, exact, setting
-    from archcost.report.summary import Fact
-
-    totals = about["totals"]
-    lines = [Fact("Name", (about["name"],))]
-    if about["aliases"]:
-        lines.append(Fact("Also called", about["aliases"]))
-    lines.append(Fact("Family", (about["family"],)))
-    if about["variants"]:
-        lines.append(Fact("In this family", tuple(about["variants"])))
-    if about["dataset"]:
-        lines.append(Fact("Dataset", (about["dataset"],)))
-    lines.append(Fact("Input", (shape_text(about["input"]),)))
-    lines += [
-        Fact(label, (f"{exact(totals[key])} ({count(totals[key])})",))
-        for label, key in (("Parameters", "params"), ("MACs", "macs"), ("FLOPs", "flops"))
-    ]
-    lines.append(Fact("Depth", (f"{totals['depth']} layers with weights",)))
-    label = "Settings"
-    for key, about_key in about["parameters"].items():
-        text = f"{key}={setting(about_key['default'])}"
-        if limits := _limits(about_key):
-            text += f" ({limits})"
-        if about_key["help"]:
-            text += f": {about_key['help']}"
-        lines.append(Fact(label, (text,)))
-        label = ""
-    label = "Notes"
-    for note in about["notes"]:
-        lines.append(Fact(label, (note,)))
-        label = ""
-    return lines
-
-
-def _limits(about_key: dict[str, Any]) -> str:
-    from archcost.report.format import setting
-
-    least, most = about_key["min"], about_key["max"]
-    if about_key["choices"]:
-        return f"one of {', '.join(map(setting, about_key['choices']))}"
-    if least is None:
-        return "" if most is None else f"at most {most}"
-    return f"at least {least}" if most is None else f"{least} to {most}"
+        write(plain(view), output)

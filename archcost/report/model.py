@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from archcost.analysis import Analysis, ForwardMemory, LayerCost, TrainingMemory
 from archcost.ir import FLOATS, ArchcostError, Parameter, Shape
 from archcost.report.format import exact
-from archcost.report.table import Column, Table
+from archcost.report.table import Column, Table, in_order
 
 GROUPINGS: Final = ("layer", "block", "stage", "op")
 COMFORTABLE_ROWS: Final = 30
@@ -239,11 +239,7 @@ class _Rows:
         pairs = [(self.row(name, layers), layers) for name, layers in groups]
         if sort is not None:
             index = keys.index(sort)
-            kind = self.columns[index].kind
-            if kind == "text":
-                pairs.sort(key=lambda pair: str(pair[0][index]))
-            else:
-                pairs.sort(key=lambda pair: _size(pair[0][index]), reverse=True)
+            pairs = in_order(pairs, self.columns[index], lambda pair: pair[0][index])
         rows = [row for row, _ in pairs]
         if top is not None and len(rows) > top:
             rest = [layer for _, layers in pairs[top:] for layer in layers]
@@ -299,13 +295,3 @@ class _Rows:
 
 def _part(value: int, whole: int) -> float:
     return value / whole if whole else 0.0
-
-
-def _size(value: Any) -> float:
-    """What a cell is sorted by: a shape by its elements."""
-    if isinstance(value, tuple):
-        size = 1.0
-        for part in value:
-            size *= part
-        return size
-    return -1 if value is None else float(value)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from math import prod
+from typing import Any, Literal, NamedTuple, TypeVar
 
-Kind = Literal["text", "count", "share", "bytes", "shape", "integer"]
+Row = TypeVar("Row")
+
+Kind = Literal["text", "count", "share", "bytes", "shape", "integer", "year"]
 """What a column holds.
 
 ``text``: a str. ``count``: an int to be scaled for people. ``share``: a float, 1.0 is all.
-``bytes``: an int. ``shape``: a tuple of ints. ``integer``: an int that is no quantity, like a year.
+``bytes``: an int. ``shape``: a tuple of ints. ``integer``: an int that is shown as it is. ``year``:
+an int that is no quantity.
 A missing value is None in each of them.
 """
 
@@ -26,6 +31,30 @@ class Column(NamedTuple):
     rank: int = 1
 
 
+def sort_key(column: Column) -> tuple[Callable[[Any], Any], bool]:
+    """How the cells of a column are sorted: a key, and whether the usual order is descending.
+
+    Names go from A to Z whatever their case, years onwards, numbers from the largest, shapes by
+    their elements. The key takes no None.
+    """
+    if column.kind == "text":
+        return lambda cell: str(cell).casefold(), False
+    if column.kind == "year":
+        return lambda cell: cell, False
+    return lambda cell: prod(cell) if type(cell) is tuple else cell, True
+
+
+def in_order(
+    rows: Iterable[Row], column: Column, cell: Callable[[Row], Any], *, reverse: bool = False
+) -> list[Row]:
+    """``rows`` sorted by what ``cell`` gives of each; those without a value last, either way."""
+    key, descending = sort_key(column)
+    rows = list(rows)
+    known = [row for row in rows if cell(row) is not None]
+    known.sort(key=lambda row: key(cell(row)), reverse=descending != reverse)
+    return [*known, *(row for row in rows if cell(row) is None)]
+
+
 class Table(NamedTuple):
     """Rows of raw values, one for each column; ``total`` is one more such row, or None."""
 
@@ -35,9 +64,29 @@ class Table(NamedTuple):
     total: tuple[Any, ...] | None = None
     notes: tuple[str, ...] = ()
 
+    def sorted_by(self, key: str, *, reverse: bool = False) -> Table:
+        """The table with its rows sorted by the column ``key``; equal ones stay as they are.
+
+        Raises:
+            KeyError: no column has that key.
+        """
+        keys = [column.key for column in self.columns]
+        if key not in keys:
+            raise KeyError(key)
+        index = keys.index(key)
+        rows = in_order(self.rows, self.columns[index], lambda row: row[index], reverse=reverse)
+        return self._replace(rows=tuple(rows))
+
+    def without(self, keys: Iterable[str]) -> Table:
+        """The table without the columns ``keys``."""
+        left_out = set(keys)
+        return self._only([i for i, c in enumerate(self.columns) if c.key not in left_out])
+
     def upto(self, rank: int) -> Table:
         """The table without the columns of a rank above ``rank``."""
-        chosen = [index for index, column in enumerate(self.columns) if column.rank <= rank]
+        return self._only([i for i, c in enumerate(self.columns) if c.rank <= rank])
+
+    def _only(self, chosen: Sequence[int]) -> Table:
         return Table(
             self.title,
             tuple(self.columns[index] for index in chosen),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,9 +20,12 @@ import archcost
 from archcost.cli.main import COMMANDS, main
 from archcost.cli.options import DTYPES
 from archcost.cli.report import FORMATS, GROUPINGS
+from archcost.cli.zoo import COLUMNS
 from archcost.ir import FLOATS
+from archcost.published.files import PublishedError
 from archcost.report import FORMATS as ENDINGS
 from archcost.report import model
+from archcost.report import zoo as zoo_report
 
 PROGRAM = (sys.executable, "-m", "archcost.cli")
 
@@ -190,6 +195,14 @@ def refused(result, *messages):
         (["report", "simplenet", "--bits", "4", "--index-bits", "4"], "--index-bits needs"),
         (["report", "simplenet", "--fromat", "json"], "--fromat"),
         (["zoo", "show", "lenet6"], "did you mean 'lenet"),
+        (["zoo", "list", "--family", "resnets"], "no family 'resnets' in the zoo; did you mean"),
+        (["zoo", "list", "--dataset", "CIFAR-11"], "no dataset 'CIFAR-11' in the zoo; "),
+        (["zoo", "list", "--year", "15"], "'15' is no year; expected one like 2015"),
+        (["zoo", "list", "--sort", "mac"], "no 'mac'; did you mean 'macs'?"),
+        (["zoo", "list", "--year", ""], "'' is no year"),
+        (["zoo", "list", "--year", "2016-2014"], "'2016-2014' ends before it begins"),
+        (["zoo", "show", "lenet5", "-o", "x.csv"], "'x.csv' would be csv; this writes table, json"),
+        (["report", "resnet"], "'resnet' is a family of"),
         (["zoo", "show", "lenet5", "--format", "csv"], "no 'csv'"),
         (["completion", "tcsh"], "there are: bash, zsh, fish"),
     ],
@@ -210,9 +223,9 @@ def test_an_error_cannot_control_the_terminal():
 
 def test_zoo_list():
     entries = json.loads(ok("zoo", "list", "--format", "json"))
-    assert [entry["name"] for entry in entries] == archcost.zoo_names()
-    keys = ["name", "title", "family", "year", "source", "input", "params", "macs"]
-    assert all(list(entry) == keys for entry in entries)
+    assert sorted(entry["name"] for entry in entries) == sorted(archcost.zoo_names())
+    assert all(list(entry) == [*COLUMNS, "source"] for entry in entries)
+    assert [entry["year"] for entry in entries] == sorted(entry["year"] for entry in entries)
     known = {entry["name"]: entry for entry in entries}
     simplenet = known["simplenet"]
     assert (simplenet["params"], simplenet["macs"]) == (5_493_258, 652_151_296)
@@ -226,6 +239,142 @@ def test_zoo_list():
     }
 
 
+def listed(*options):
+    return json.loads(ok("zoo", "list", "--format", "json", *options))
+
+
+@pytest.fixture(scope="module")
+def everything():
+    return listed()
+
+
+def test_zoo_list_selects(everything):
+    resnets = listed("--family", "ResNet")
+    assert resnets == [entry for entry in everything if entry["family"] == "resnet"]
+    assert {entry["family"] for entry in listed("--family", "fmp")} == {"fractional-max-pooling"}
+    both = listed("--family", "resnet", "--family", "vgg", "--dataset", "cifar10")
+    assert both == [
+        entry
+        for entry in everything
+        if entry["family"] in ("resnet", "vgg") and entry["dataset"] == "CIFAR-10"
+    ]
+    assert listed("--search", "deep RESIDUAL plain-110")[0]["name"] == "resnet110-plain"
+    for years, first, last in (
+        ("2014", 2014, 2014),
+        ("2013-2014", 2013, 2014),
+        ("2016-", 2016, 9999),
+        ("-2012", 0, 2012),
+    ):
+        chosen = listed("--year", years)
+        assert chosen == [entry for entry in everything if first <= entry["year"] <= last]
+        assert chosen
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_zoo_list_sorts(column):
+    entries = listed("--family", "inception", "--sort", column)
+    values = [entry[column] for entry in entries]
+    if column == "input":
+        values = [math.prod(value) for value in values]
+    if isinstance(values[0], str):
+        values = [value.lower() for value in values]
+    ascending = column == "year" or isinstance(values[0], str)
+    assert values == sorted(values, reverse=not ascending)
+    other = listed("--family", "inception", "--sort", column, "--reverse")
+    assert [entry[column] for entry in other] == [entry[column] for entry in reversed(entries)]
+
+
+def test_zoo_list_sorts_titles_whatever_their_case():
+    titles = [
+        e["title"] for e in listed("--family", "rcnn", "--family", "zfnet", "--sort", "title")
+    ]
+    assert titles[0] == "RCNN-128"
+    assert titles.index("rCNN-96") < titles.index("WCNN-128") < titles.index("ZFNet")
+
+
+def test_zoo_list_leaves_out_the_column_that_was_asked_for():
+    assert "Dataset" in ok("zoo", "list", "--family", "lenet").splitlines()[0]
+    assert "Family" not in ok("zoo", "list", "--family", "lenet").splitlines()[0]
+    assert "Dataset" not in ok("zoo", "list", "--dataset", "NORB").splitlines()[0]
+    both = ok("zoo", "list", "--family", "lenet", "--family", "zfnet", env={"COLUMNS": "120"})
+    assert "Family" in both.splitlines()[0]
+    header = ok("zoo", "list", "--family", "lenet", "--format", "csv").splitlines()[0]
+    assert header == ",".join(COLUMNS)
+
+
+def test_a_bar_and_warnings_do_not_mix(tmp_path):
+    """Under a terminal: the bar is gone before anything else is said."""
+    (tmp_path / "blocks").mkdir()
+    (tmp_path / "worse.yaml").write_text(
+        "name: worse\ninput: [3, 8, 8]\nlayers: [conv: {out: 1, kernel: 9}]\n"
+    )
+    (tmp_path / "tiny.yaml").write_text(SPEC)
+    code = (
+        "import archcost.sources.zoo as zoo; from pathlib import Path; import sys\n"
+        f"zoo.folder = lambda: Path({str(tmp_path)!r})\n"
+        "from archcost.cli.main import main; sys.argv = ['archcost', 'zoo', 'list']; main()"
+    )
+    ours, theirs = os.openpty()
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        check=False,
+        timeout=60,
+        env={**os.environ, "TERM": "xterm"},
+    )
+    os.close(theirs)
+    said = os.read(ours, 100_000).decode()
+    os.close(ours)
+    assert done.returncode == 0
+    assert b"tiny" in done.stdout
+    assert "Counting" in said
+    *_, last = [line for line in said.replace("\r", "\n").splitlines() if line]
+    assert re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", last).startswith(
+        "archcost: warning: worse is left out"
+    )
+
+
+def test_broken_published_data_leaves_the_rest(monkeypatch):
+    def broken(_model):
+        raise PublishedError("tiny.yaml: a number is missing")
+
+    monkeypatch.setattr("archcost.published.costs.published_costs", broken)
+    result = call("zoo", "show", "lenet5")
+    assert result.exit_code == 0
+    assert "60,000" in result.stdout
+    assert result.stderr == (
+        "archcost: warning: published numbers are left out: tiny.yaml: a number is missing\n"
+    )
+
+
+def test_zoo_list_with_nothing_in_it():
+    result = call("zoo", "list", "--search", "no such words", "--format", "json")
+    assert (result.exit_code, result.stdout) == (1, "[]\n")
+    assert result.stderr == "archcost: warning: no network fits what was asked for\n"
+
+
+def test_zoo_list_without_a_sort_the_other_way_round():
+    assert listed("--family", "vgg", "--reverse") == listed("--family", "vgg")[::-1]
+
+
+def test_zoo_columns_are_those_of_the_report():
+    assert tuple(column.key for column in zoo_report.COLUMNS) == COLUMNS
+
+
+def test_zoo_show_has_the_published_numbers():
+    about = json.loads(ok("zoo", "show", "simplenet-310k", "--format", "json"))
+    (cost,) = [c for c in about["published"]["costs"] if c["source"].endswith("Table 6")]
+    assert (cost["printed"], cost["unit"], cost["computed"]) == ("310", "k", 311_594)
+    assert cost["agrees"] is False
+    assert "biases" in cost["differs"]
+    text = " ".join(ok("zoo", "show", "simplenet-310k").split())
+    assert "params 310 k" in text
+    assert "archcost 311,594" in text
+    text = " ".join(ok("zoo", "show", "simplenet").split())
+    assert "MACs 652 M (652,151,296)" in text
+
+
 @pytest.mark.parametrize("name", archcost.zoo_names())
 def test_zoo_show(name):
     about = json.loads(ok("zoo", "show", name, "--format", "json"))
@@ -237,8 +386,19 @@ def test_zoo_show(name):
     words = " ".join(text.split())
     for key in about["parameters"]:
         assert f"{key}=" in words
-    for said in (*about["aliases"], *about["variants"], *about["notes"]):
+    related = about["variants"] if len(about["variants"]) <= 8 else ()
+    for said in (*about["aliases"], *related, *about["notes"]):
         assert "".join(said.split()) in "".join(text.split())
+    if not related and about["variants"]:
+        assert f"{len(about['variants']) + 1} networks: archcost zoo list --family" in words
+    published = about["published"]
+    assert ("no cost or accuracy" in words) == (not any(published.values()))
+    for cost in published["costs"]:
+        assert cost["agrees"] == (cost["agreement"] is not None)
+        assert f"{cost['computed']:,}" in words
+        assert cost["agrees"] or "".join(cost["differs"].split()) in "".join(text.split())
+    for accuracy in published["accuracies"]:
+        assert accuracy["printed"] in words
 
 
 def test_zoo_show_takes_an_alias():
@@ -289,7 +449,16 @@ def test_completion_script(shell):
     ("words", "expected"),
     [
         ("archcost report simplenet-3", {"simplenet-310k"}),
-        ("archcost zoo show lene", {"lenet5"}),
+        ("archcost zoo show lenet5", {"lenet5"}),
+        ("archcost zoo list --family mobile", {"mobilenet"}),
+        ("archcost zoo list --dataset cifar-100", {"CIFAR-100"}),
+        ("archcost zoo list --sort mac", {"macs"}),
+        ("archcost zoo show teacher-", {"teacher-1"}),
+        ("archcost report squeezenet --set by", {"bypass="}),
+        (
+            "archcost report squeezenet --set bypass=",
+            {"bypass=none", "bypass=simple", "bypass=complex"},
+        ),
         ("archcost re", {"report"}),
         ("archcost zoo s", {"show"}),
         ("archcost report lenet5 --by st", {"stage"}),

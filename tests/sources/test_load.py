@@ -175,7 +175,7 @@ FILES = sorted(zoo.folder().glob("*.yaml"))
 def test_a_file_of_the_zoo(file):
     spec = parse_file(file, zoo.libraries())
     for name in spec.names:
-        assert zoo._squashed(name).startswith(zoo._squashed(file.stem))
+        assert zoo.squashed(name).startswith(zoo.squashed(file.stem))
         graph = load(name)
         assert graph.name == name
         about = graph.metadata
@@ -183,10 +183,76 @@ def test_a_file_of_the_zoo(file):
         assert "$" not in about["title"]
         assert about["source"]["title"]
         assert about["year"] >= 1980
-        assert about["family"] == file.stem
+        assert about["family"]
         for other in (name.upper(), name.replace("-", "_"), *spec.aliases(name)):
             entry = zoo.find(other)
             assert (entry.name, entry.spec.name) == (name, spec.name)
+
+
+def test_names_that_begin_with_something():
+    everything = archcost.zoo_names()
+    for beginning in ("", "r", "resnet", "ResNet-1", "vgg16", "simplenet_310", "zzz"):
+        wanted = beginning.lower().replace("-", "").replace("_", "")
+        expected = [n for n in everything if n.replace("-", "").startswith(wanted)]
+        assert zoo.names(beginning) == expected, beginning
+
+
+def test_selecting():
+    entries = zoo.select()
+    years = [entry.about["year"] for entry in entries]
+    assert years == sorted(years)
+    assert sorted(entry.name for entry in entries) == sorted(archcost.zoo_names())
+    chosen = zoo.select(families=["ResNet"], datasets=["cifar10"], search="1512.03385 plain")
+    assert {entry.name for entry in chosen} == {
+        name for name in archcost.zoo_names() if name.startswith("resnet") and "plain" in name
+    } - {"resnet18-plain", "resnet34-plain"}
+    assert {e.about["year"] for e in zoo.select(years=(2013, 2014))} == {2013, 2014}
+    with pytest.raises(UnknownModelError, match="no dataset 'CIFAR10O' in the zoo; "):
+        zoo.select(datasets=["CIFAR10O"])
+
+
+def test_words_are_found_in_a_row_before_they_are_found_apart():
+    found = {e.name for e in zoo.select(search="Network in Network")}
+    assert {"nin-cifar10", "maxout-nin-cifar10"} <= found
+    assert not {name for name in found if not name.startswith(("nin", "maxout-nin"))}
+    both = {e.name for e in zoo.select(search="plain residual")}
+    assert {"resnet20-plain", "resnet18-plain"} <= both
+    assert "resnet20" not in both
+    assert {e.name for e in zoo.select(search="WideResNet-28")} >= {"wrn-28-10", "wrn-28-12"}
+    assert {e.about["family"] for e in zoo.select(search="Cireşan 2010")} == {"ciresan"}
+    assert [e.name for e in zoo.select(search="deepcnet(5, 100)")] == ["deepcnet-5-100"]
+
+
+def test_a_title_is_a_name_where_no_other_has_it():
+    for title, name in (
+        ("Pre-activation ResNet-164", "preresnet164"),
+        ("DeepCNet(5,100)", "deepcnet-5-100"),
+        ("SqueezeNet 1.1", "squeezenet-1.1"),
+        ("squeezenet1_1", "squeezenet-1.1"),
+    ):
+        assert zoo.find(title).name == name
+
+
+def test_a_family_is_no_network():
+    with pytest.raises(UnknownModelError, match=r"^'ResNet' is a family of \d+ networks, resnet18"):
+        zoo.find("ResNet")
+
+
+def test_a_name_as_it_is_written_comes_first(tmp_path):
+    path = tmp_path / "net.yaml"
+    path.write_text(
+        "name: n\ninput: [3, 8, 8]\nparameters: {w: 1}\nlayers: [conv: $w]\n"
+        "variants: {n-1: {set: {w: 2}}, n1: {set: {w: 3}}}\n"
+    )
+    for name, params in (("n-1", 8), ("n1", 12), ("N_1", 8)):
+        assert archcost.analyze(load(f"{path}:{name}")).totals.params == params
+
+
+def test_an_alias_is_found_without_reading_every_file(monkeypatch):
+    read = []
+    monkeypatch.setattr(zoo, "read", lambda path, real=zoo.read: read.append(path) or real(path))
+    assert zoo.find("Network in Network").name == "nin-cifar10"
+    assert len(read) < len(FILES) / 2
 
 
 def test_no_two_networks_of_the_zoo_have_one_name():
@@ -194,7 +260,7 @@ def test_no_two_networks_of_the_zoo_have_one_name():
         squashed
         for entry in zoo.entries()
         # An alias may differ from its own network's name in hyphens alone.
-        for squashed in {*map(zoo._squashed, (entry.name, *entry.aliases))}
+        for squashed in {*map(zoo.squashed, (entry.name, *entry.aliases))}
     )
     assert [name for name, count in found.items() if count > 1] == []
     assert archcost.zoo_names() == [entry.name for entry in zoo.entries()]
