@@ -118,7 +118,7 @@ def sheet_facts(sheet: ZooSheet) -> list[Fact]:
     relatives = _relatives(sheet)
     family = metadata["family"]
     if len(relatives) > MOST_RELATIVES:
-        family += f" ({len(relatives) + 1} networks: archcost zoo list --family {entry.stem})"
+        family += f" (archcost zoo list --family {family})"
     lines.append(Fact("Family", (family,)))
     if 0 < len(relatives) <= MOST_RELATIVES:
         lines.append(Fact("Related", tuple(relatives)))
