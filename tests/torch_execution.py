@@ -1,7 +1,8 @@
 """Runs a Graph in torch, node by node: what tests compare archcost's numbers with.
 
-It knows the operators that the zoo and the tests need, does nothing cleverly, and drops each
-tensor after its last reader. :func:`small_graphs` draws random networks of them.
+It knows the operators that the zoo and the tests need, by torch's own functions, does nothing
+cleverly, and drops each tensor after its last reader. :func:`small_graphs` draws random networks
+of them.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from archcost.ir import Graph, GraphBuilder, Node, Parameter, ShapeError, TensorType, Value
 from archcost.ir.ops import make
+from archcost.ir.ops.windows import Windows
 
 DTYPES = {"fp32": torch.float32, "fp64": torch.float64, "int64": torch.int64}
 
 PLAIN = {
     "relu": F.relu,
     "relu6": F.relu6,
-    "leaky_relu": F.leaky_relu,
     "elu": F.elu,
     "gelu": F.gelu,
     "silu": F.silu,
@@ -45,32 +46,47 @@ def add_(x: Tensor, *others: Tensor) -> Tensor:
     return x
 
 
+def mean_(x: Tensor, *others: Tensor) -> Tensor:
+    return add_(x, *others).div_(1 + len(others))
+
+
 IN_PLACE = {
     "sum": add_,
+    "mean": mean_,
     "relu": F.relu_,
     "relu6": lambda x: F.relu6(x, inplace=True),
-    "leaky_relu": F.leaky_relu_,
     "elu": F.elu_,
     "silu": lambda x: F.silu(x, inplace=True),
     "hard_swish": lambda x: F.hardswish(x, inplace=True),
 }
 
 
+LEAK = 0.01
+"""torch's own slope of a leaky ReLU."""
+
+
 class TorchNet:
     """The weights of ``graph`` and its execution.
 
     ``smooth`` makes every dependence show in the gradient: weights are positive, in fp64, and
-    max pools take means. ``fold`` has each batch normalisation that alone reads a convolution
-    fused into it, by torch's own function.
+    max pools and maxout take means. ``fold`` has each batch normalisation that alone reads a
+    convolution fused into it, by torch's own function. On the ``device`` meta tensors have shapes
+    and no elements: nothing is computed.
     """
 
-    def __init__(self, graph: Graph, *, smooth: bool = False, fold: bool = False) -> None:
+    def __init__(
+        self, graph: Graph, *, smooth: bool = False, fold: bool = False, device: str = "cpu"
+    ) -> None:
         torch.manual_seed(0)
         self.graph = graph
         self.smooth = smooth
+        self.device = device
         self.weights: dict[Parameter, Tensor] = {}
         for parameter in graph.parameters:
             dtype = torch.float64 if smooth else DTYPES[parameter.dtype]
+            if device == "meta":
+                self.weights[parameter] = torch.empty(parameter.shape, dtype=dtype, device=device)
+                continue
             tensor = torch.rand(parameter.shape, dtype=dtype) + 0.5
             if len(parameter.shape) > 1 and not smooth:
                 tensor = torch.randn(parameter.shape, dtype=dtype)
@@ -105,10 +121,10 @@ class TorchNet:
         result = []
         for value in self.graph.inputs:
             if value.type.dtype == "int64":
-                result.append(torch.randint(0, 5, value.shape))
+                result.append(torch.randint(0, 5, value.shape, device=self.device))
             else:
                 dtype = torch.float64 if self.smooth else DTYPES[value.type.dtype]
-                result.append(torch.rand(value.shape, dtype=dtype) + 0.1)
+                result.append(torch.rand(value.shape, dtype=dtype, device=self.device) + 0.1)
         return result
 
     def weight_bytes(self) -> int:
@@ -136,7 +152,7 @@ class TorchNet:
             if node in self.absent:
                 outputs: tuple[Tensor, ...] = (tensors[0],)
             elif inplace and node.op.inplace and self._writable(node, live, done):
-                outputs = (IN_PLACE[node.op.kind](*tensors),)
+                outputs = (self._run_in_place(node, tensors),)
             else:
                 result = self._run(node, tensors, training)
                 outputs = result if isinstance(result, tuple) else (result,)
@@ -169,12 +185,28 @@ class TorchNet:
         tensors = [self.weights[parameter] for parameter in node.parameters]
         return dict(zip(names, tensors, strict=True))
 
+    @staticmethod
+    def _run_in_place(node: Node, tensors: list[Tensor]) -> Tensor:
+        op = node.op
+        if op.kind == "leaky_relu":
+            return F.leaky_relu_(*tensors, LEAK if op.slope is None else op.slope)
+        if op.kind == "rescale":
+            return tensors[0].mul_(op.scale).add_(op.shift)
+        return IN_PLACE[op.kind](*tensors)
+
     def _run(self, node: Node, tensors: list[Tensor], training: bool):
         op, x, w = node.op, tensors[0], self._named(node)
         kind = op.kind
         rank = x.dim() - 2
         if kind in PLAIN:
             return PLAIN[kind](x)
+        if kind == "leaky_relu":
+            return F.leaky_relu(x, LEAK if op.slope is None else op.slope)
+        if kind == "prelu":
+            return F.prelu(x, w["weight"])
+        if kind == "maxout":
+            pieces = x.unflatten(1, (-1, op.pieces))
+            return pieces.mean(2) if self.smooth else pieces.max(2).values
         if kind in ("conv", "depthwise_conv"):
             weight, bias = self.fused.get(node, (w["weight"], w.get("bias")))
             if kind == "depthwise_conv":
@@ -183,14 +215,20 @@ class TorchNet:
                 rows = [row for row, channels in enumerate(op.connections) for _ in channels]
                 columns = [channel for channels in op.connections for channel in channels]
                 dense = weight.new_zeros(op.out, x.shape[1], *weight.shape[1:])
-                weight = dense.index_put((torch.tensor(rows), torch.tensor(columns)), weight)
-            sides = op.windows(node.inputs[0].type).padding
-            padding = [before for before, _ in sides]
-            if any(before != after for before, after in sides):
-                x = F.pad(x, [side for pair in reversed(sides) for side in pair])
-                padding = [0] * rank
+                place = (torch.tensor(at, device=x.device) for at in (rows, columns))
+                weight = dense.index_put(tuple(place), weight)
+            x, padding = padded(x, op.windows(node.inputs[0].type), up=op.rounding == "ceil")
             function = (F.conv1d, F.conv2d, F.conv3d)[rank - 1]
             return function(x, weight, bias, op.stride, padding, op.dilation, op.groups)
+        if kind == "local_conv":
+            windows = op.windows(node.inputs[0].type)
+            x, padding = padded(x, windows, up=op.rounding == "ceil")
+            patches = F.unfold(x, windows.kernel, 1, padding, windows.stride)  # (N, C k k, places)
+            weight = w["weight"].flatten(0, 1).flatten(2)  # (places, out, C k k)
+            y = (weight @ patches.permute(2, 1, 0)).permute(2, 1, 0)
+            if op.bias:
+                y = y + w["bias"].flatten(0, 1).t()
+            return y.contiguous().unflatten(2, windows.out)
         if kind == "conv_transpose":
             function = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)[rank - 1]
             return function(
@@ -224,22 +262,38 @@ class TorchNet:
             return F.local_response_norm(x, op.size, op.alpha, op.beta, op.k)
         if kind in ("max_pool", "avg_pool", "sum_pool"):
             ceil = op.rounding == "ceil"
-            if kind == "max_pool" and not self.smooth:
+            if kind == "max_pool" and (op.indices or not self.smooth):
                 function = (F.max_pool1d, F.max_pool2d, F.max_pool3d)[rank - 1]
-                return function(x, op.kernel, op.stride, op.padding, op.dilation, ceil, op.indices)
+                padding = op.padding
+                if padding == "same":
+                    lowest = float("-inf")
+                    x, padding = padded(x, op.windows(node.inputs[0].type), fill=lowest)
+                y = function(x, op.kernel, op.stride, padding, op.dilation, ceil, op.indices)
+                if not self.smooth:
+                    return y
+                return F.avg_pool2d(x, op.kernel, op.stride, padding, ceil), y[1]
             function = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[rank - 1]
             counted = getattr(op, "count_padding", True)
             if kind == "sum_pool":
                 return F.avg_pool2d(x, op.kernel, op.stride, op.padding, ceil, counted, 1)
+            if op.padding == "same":
+                x, padding = padded(x, op.windows(node.inputs[0].type))
+                return function(x, op.kernel, op.stride, padding, ceil, counted)
             return function(x, op.kernel, op.stride, op.padding, ceil, counted)
+        if kind == "lp_pool":
+            function = (F.lp_pool1d, F.lp_pool2d, F.lp_pool3d)[rank - 1]
+            return function(x, float(op.norm), op.kernel, op.stride, op.rounding == "ceil")
+        if kind == "fractional_max_pool":
+            function = (F.fractional_max_pool2d, F.fractional_max_pool3d)[rank - 2]
+            return function(x, op.kernel, op.size, op.ratio)
         if kind == "max_unpool":
             return F.max_unpool2d(*tensors, op.kernel, op.stride, op.padding, op.size)
-        if kind == "global_avg_pool":
-            return (F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d)[rank - 1](
-                x, 1
-            )
+        if kind == "global_avg_pool" or (kind == "global_max_pool" and self.smooth):
+            means = (F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d)
+            return means[rank - 1](x, 1)
         if kind == "global_max_pool":
-            return F.adaptive_max_pool2d(x, 1)
+            maxima = (F.adaptive_max_pool1d, F.adaptive_max_pool2d, F.adaptive_max_pool3d)
+            return maxima[rank - 1](x, 1)
         if kind == "concat":
             return torch.cat(tensors, op.dim)
         if kind == "mean":
@@ -254,6 +308,10 @@ class TorchNet:
             return y
         if kind == "flatten":
             return x.flatten(op.start, op.end)
+        if kind == "reshape":
+            return x.reshape(x.shape[0], *[n or x.shape[at] for at, n in enumerate(op.shape, 1)])
+        if kind == "channel_shuffle":
+            return F.channel_shuffle(x, op.groups)
         if kind == "slice":
             part = slice(op.start, op.stop, op.step)
             return x[(slice(None),) * (op.dim % x.dim()) + (part,)]
@@ -273,12 +331,32 @@ class TorchNet:
             )
         if kind == "upsample":
             return F.interpolate(x, node.outputs[0].shape[2:], mode=op.mode)
+        if kind == "drop_path":  # stochastic depth: one draw for each sample
+            if not training or not op.rate:
+                return x
+            return x * F.dropout(x.new_ones(len(x), *[1] * (x.dim() - 1)), op.rate)
         if kind == "dropout":
             per = F.dropout if op.per == "element" else F.dropout2d
             return per(x, op.rate, training)
         if kind in ("softmax", "log_softmax"):
             return (F.log_softmax if op.log else F.softmax)(x, op.dim)
         raise NotImplementedError(f"tests do not execute {kind}")
+
+
+def padded(
+    x: Tensor, windows: Windows, *, up: bool = False, fill: float = 0.0
+) -> tuple[Tensor, list[int]]:
+    """``x`` and the padding that torch's function is to add to it, the same on both sides: where
+    the sides differ, or ``up`` lets windows hang over the end, ``x`` is padded before."""
+    sides = list(windows.padding)
+    if up:
+        for dim, (before, after) in enumerate(sides):
+            extent = windows.dilation[dim] * (windows.kernel[dim] - 1) + 1
+            end = (windows.out[dim] - 1) * windows.stride[dim] + extent
+            sides[dim] = (before, max(after, end - windows.sizes[dim] - before))
+    if all(before == after for before, after in sides):
+        return x, [before for before, _ in sides]
+    return F.pad(x, [n for pair in reversed(sides) for n in pair], value=fill), [0] * len(sides)
 
 
 class StorageTracker:

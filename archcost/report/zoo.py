@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from archcost.ir import shape_text
-from archcost.report.format import count, exact, setting
+from archcost.report.format import binary_bytes, count, decimal_bytes, exact, setting
 from archcost.report.json import rows
 from archcost.report.summary import Fact, citation
 from archcost.report.table import Column, Table
@@ -226,8 +226,11 @@ def _difference(comparison: Comparison) -> str:
 
 
 def _computed(comparison: Comparison) -> str:
-    unit = " bytes" if comparison.cost.quantity == "storage_bytes" else ""
-    return f"{exact(comparison.computed)}{unit}"
+    text = exact(comparison.computed)
+    if comparison.cost.quantity != "storage_bytes":
+        return text
+    scaled = binary_bytes if comparison.cost.unit == "MiB" else decimal_bytes
+    return f"{scaled(comparison.computed)}, {text} bytes"
 
 
 _NAMES: Final = {"macs": "MACs", "flops": "FLOPs", "storage_bytes": "storage"}

@@ -105,6 +105,52 @@ def test_both_ends_of_an_inner_field_matter(graph: Graph) -> None:
         return
 
 
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("densenet-40-12", (3, 32, 32)),
+        ("fractalnet-thin-5", (3, 64, 64)),
+        ("fractalnet-thin-10", (3, 256, 256)),
+        ("rcnn-96", (3, 64, 64)),
+        ("maxout-mnist", (1, 64, 64)),
+        ("highway-mnist-16", (1, 64, 64)),
+        ("xception", (3, 71, 71)),
+        ("genpool-max", (3, 64, 64)),
+        pytest.param(
+            "genpool-mixed",
+            (3, 32, 32),
+            marks=pytest.mark.xfail(
+                raises=AssertionError,
+                strict=True,
+                reason="a reshape from (1, C, H, W) to (C, H, W) is taken to see everything",
+            ),
+        ),
+        ("allcnn-a", (3, 64, 64)),
+        ("enet-encoder", (3, 128, 128)),
+        ("enet", (3, 64, 64)),
+    ],
+)
+def test_fields_within_networks_of_the_zoo(name: str, size: tuple[int, ...]) -> None:
+    """In the first quarter, in the middle and before the classifier: both ends as gradients show
+    them, or the input's border."""
+    graph = archcost.load(name, inputs=size)
+    net, fields = TorchNet(graph, smooth=True), receptive_fields(graph)
+    images = [
+        value
+        for node in graph
+        for value in node.outputs
+        if len(value.shape) == 4 and value.shape[2] > 1 and value.type.dtype != "int64"
+    ]
+    for value in (images[len(images) // 4], images[len(images) // 2], images[-1]):
+        position = tuple(n // 2 for n in value.shape[2:])
+        field = fields[value]
+        for dim, touched in enumerate(support(net, value, position)):
+            at = position[dim] * field.stride[dim]
+            first, last = at + field.low[dim], at + field.high[dim]
+            assert min(touched) == max(0, first), value
+            assert max(touched) == min(size[1 + dim] - 1, last), value
+
+
 # Araujo, Norris and Sim 2019, "Computing Receptive Fields of Convolutional Neural Networks",
 # Distill, doi 10.23915/distill.00021; size, stride and padding by end-point are those of
 # RECEPTIVE_FIELD_TABLE.md in github.com/google-research/receptive_field.
