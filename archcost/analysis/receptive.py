@@ -44,12 +44,14 @@ def receptive_fields(graph: Graph) -> dict[Value, ReceptiveField]:
     dimension, widen it by what they drift from that stride.
 
     What no window says is left out: statistics of normalisations, and positions that a matrix
-    product mixes. Behind an operator whose windows have another number of dimensions than the
-    graph's input, a field is the whole input.
+    product mixes. An operator whose windows have more dimensions than the graph's input, since
+    channels were made positions, moves over the input with the last of them, as long as those are
+    the input's; behind any other of another number of dimensions a field is the whole input.
     """
     source = graph.inputs[0]
     rank = max(len(source.shape) - 2, 0)
     fields = {source: ReceptiveField((0,) * rank, (0,) * rank, (1,) * rank)}
+    last = {source}  # values whose last dimensions are the positions that fields speak of
     for node in graph.nodes:
         application = node.application
         field = fields.get(node.inputs[0])
@@ -60,10 +62,19 @@ def receptive_fields(graph: Graph) -> dict[Value, ReceptiveField]:
         if field is None:
             continue
         reach = application.reach
+        in_step = all(value in last for value in node.inputs if value in fields)
         if reach:
-            field = _behind(field, reach) if len(reach) == rank else _everything(source)
+            if len(reach) == rank:
+                field = _behind(field, reach)
+            elif in_step and 0 < rank < len(reach):
+                field = _behind(field, reach[-rank:])
+            else:
+                field = _everything(source)
+        ends = {value.shape[-rank:] for value in node.inputs}
         for value in node.outputs:
             fields[value] = field
+            if in_step and len(value.shape) >= 2 + rank and (reach or value.shape[-rank:] in ends):
+                last.add(value)
     return fields
 
 
@@ -90,7 +101,7 @@ def _merged(values: list[Value], fields: dict[Value, ReceptiveField]) -> Recepti
     if len(values) == 1:
         return fields[values[0]]
     low, high, stride = zip(*[fields[value] for value in values], strict=True)
-    sizes = [value.type.shape[2:] for value in values]
+    sizes = [value.type.shape[2:][-len(stride[0]) :] for value in values]
     if stride.count(stride[0]) == sizes.count(sizes[0]) == len(values):
         return ReceptiveField(tuple(map(min, *low)), tuple(map(max, *high)), stride[0])
     lows, highs, jumps = [], [], []

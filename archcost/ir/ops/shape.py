@@ -438,10 +438,17 @@ def _flattened(x: TensorType, y: TensorType) -> tuple[Reach, ...] | None:
     """The reach of a reshape of ``x`` to ``y``: each position its own place, or all of them.
 
     Positions survive where dimensions of y behind its channels, up to the last, are as many
-    elements as x has positions: (N, C, H, W) -> (N, C, H * W) or -> (N, G, C / G, H, W). Elsewhere
-    they have become features, and what reads these reads every position.
+    elements as x has positions: (N, C, H, W) -> (N, C, H * W) or -> (N, G, C / G, H, W). Those of
+    the last dimensions survive where the others become features: (N, C, D, H, W) -> (N, C * D, H,
+    W). Elsewhere they have all become features, and what reads these reads every position.
     """
     if x.rank <= 2:
         return None
     tails = accumulate(reversed(y.shape[2:]), int.__mul__, initial=1)
-    return None if prod(x.spatial) in tails else whole(x)
+    if prod(x.spatial) in tails:
+        return None
+    every = whole(x)
+    kept = y.rank - 2
+    if 0 < kept < len(every) and x.spatial[-kept:] == y.spatial:
+        return (*every[:-kept], *[Reach(0, 0, 1)] * kept)
+    return every

@@ -284,21 +284,30 @@ def test_reshape_errors():
         apply(Reshape((4, 3, 0)), (2, 3, 4))
 
 
+EVERY = (Reach(0, 4, 5), Reach(0, 6, 7))
+
+
 @pytest.mark.parametrize(
-    ("op", "whole"),
+    ("op", "reach"),
     [
-        (Flatten(), True),
-        (Flatten(2), False),  # to tokens
-        (Flatten(1, 2), True),
-        (Reshape((-1,)), True),
-        (Reshape((2, 4, 5, 7)), False),  # channels in groups
-        (Reshape((0, 35)), False),
-        (Reshape((28, -1)), True),
+        (Flatten(), EVERY),
+        (Flatten(2), None),  # to tokens
+        (Flatten(1, 2), (EVERY[0], Reach(0, 0, 1))),  # rows become features, columns stay
+        (Reshape((-1,)), EVERY),
+        (Reshape((2, 4, 5, 7)), None),  # channels in groups
+        (Reshape((0, 35)), None),
+        (Reshape((28, -1)), EVERY),
+        (Reshape((40, 7)), (EVERY[0], Reach(0, 0, 1))),
     ],
 )
-def test_flattened_positions_are_all_read(op, whole):
-    expected = (Reach(0, 4, 5), Reach(0, 6, 7)) if whole else None
-    assert apply(op, (2, 8, 5, 7)).reach == expected
+def test_flattened_positions_are_all_read(op, reach):
+    assert apply(op, (2, 8, 5, 7)).reach == reach
+
+
+def test_channels_made_positions_and_back():
+    assert apply(Reshape((1, 8, 5, 7)), (2, 8, 5, 7)).reach is None
+    back = apply(Reshape((8, 5, 7)), (2, 1, 8, 5, 7)).reach
+    assert back == (Reach(0, 7, 8), Reach(0, 0, 1), Reach(0, 0, 1))
 
 
 def test_flattening_a_single_channel_reads_all_positions_too():
