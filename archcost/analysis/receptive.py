@@ -51,7 +51,7 @@ def receptive_fields(graph: Graph) -> dict[Value, ReceptiveField]:
     source = graph.inputs[0]
     rank = max(len(source.shape) - 2, 0)
     fields = {source: ReceptiveField((0,) * rank, (0,) * rank, (1,) * rank)}
-    last = {source}  # values whose last dimensions are the positions that fields speak of
+    aligned: set[Value] | None = None
     for node in graph.nodes:
         application = node.application
         field = fields.get(node.inputs[0])
@@ -62,20 +62,37 @@ def receptive_fields(graph: Graph) -> dict[Value, ReceptiveField]:
         if field is None:
             continue
         reach = application.reach
-        in_step = all(value in last for value in node.inputs if value in fields)
         if reach:
             if len(reach) == rank:
                 field = _behind(field, reach)
-            elif in_step and 0 < rank < len(reach):
-                field = _behind(field, reach[-rank:])
             else:
-                field = _everything(source)
-        ends = {value.shape[-rank:] for value in node.inputs}
+                if aligned is None:  # rarely needed: a pass of its own, not a test at each node
+                    aligned = _aligned(graph)
+                known = [value for value in node.inputs if value in fields]
+                trailing = 0 < rank < len(reach) and aligned.issuperset(known)
+                field = _behind(field, reach[-rank:]) if trailing else _everything(source)
         for value in node.outputs:
             fields[value] = field
-            if in_step and len(value.shape) >= 2 + rank and (reach or value.shape[-rank:] in ends):
-                last.add(value)
     return fields
+
+
+def _aligned(graph: Graph) -> set[Value]:
+    """The values whose last dimensions are the positions that receptive fields speak of: no
+    reshape has rearranged them."""
+    source = graph.inputs[0]
+    rank = len(source.shape) - 2
+    reached, aligned = {source}, {source}
+    for node in graph.nodes:
+        known = reached.intersection(node.inputs)
+        if not known:
+            continue
+        ends = {value.shape[-rank:] for value in node.inputs}
+        for value in node.outputs:
+            reached.add(value)
+            kept = node.application.reach or value.shape[-rank:] in ends
+            if kept and len(value.shape) >= 2 + rank and aligned.issuperset(known):
+                aligned.add(value)
+    return aligned
 
 
 def _everything(source: Value) -> ReceptiveField:
