@@ -1,7 +1,8 @@
 """The zoo: the architectures that come with archcost, one spec file a family.
 
-Every network's name begins with its file's name, so that finding one reads one file; only aliases
-and misspelt names make it read all. A name is found whatever its case, hyphens and underscores.
+Every network's name begins with its file's name, so that finding one reads one file; an alias makes
+it look into the others' texts, and only a name that nobody has makes it read all. A name is found
+as :func:`squashed` compares it.
 """
 
 from __future__ import annotations

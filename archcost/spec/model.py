@@ -299,12 +299,9 @@ class Setting:
         if not value:
             raise SpecError(f"parameter {self.name!r} needs at least one entry", mark)
         kinds = {type(entry) for entry in like}
-        if kinds <= {int, float}:
-            if float in kinds:
-                value = tuple([float(e) if type(e) is int else e for e in value])
-                kinds = {float}
-            else:
-                kinds = {int}
+        if float in kinds and kinds <= {int, float}:
+            kinds = {float}
+            value = tuple([float(e) if type(e) is int else e for e in value])
         for entry in value:
             if type(entry) not in kinds:
                 wanted = " or ".join(sorted(_TYPES.get(kind, "null") for kind in kinds))

@@ -15,7 +15,7 @@ BAR = 5.0
 # Nothing is kept from one network to the next but what archcost itself keeps.
 CHILD = """
 import json, time
-begin, thread = time.perf_counter(), time.process_time()
+begin, cpu = time.perf_counter(), time.process_time()
 import archcost
 from archcost.sources import zoo
 
@@ -32,7 +32,7 @@ for name in names:
     layers += len(result.layers)
     slowest = max(slowest, (time.perf_counter() - start, name))
 end = time.perf_counter()
-print(json.dumps([parsed - begin, end - parsed, time.process_time() - thread, specs, layers,
+print(json.dumps([parsed - begin, end - parsed, time.process_time() - cpu, specs, layers,
                   slowest, names]))
 """
 
