@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from archcost.sources import UnknownModelError, load
     from archcost.sources.zoo import names as zoo_names
     from archcost.spec import SpecError
+    from archcost.targets import TargetError, to_torch
 
 __all__ = [
     "Analysis",
@@ -27,11 +28,13 @@ __all__ = [
     "GraphBuilder",
     "ShapeError",
     "SpecError",
+    "TargetError",
     "TensorType",
     "UnknownModelError",
     "__version__",
     "analyze",
     "load",
+    "to_torch",
     "zoo_names",
 ]
 
@@ -42,10 +45,12 @@ _HOMES = {
     "GraphBuilder": "archcost.ir",
     "ShapeError": "archcost.ir",
     "SpecError": "archcost.spec",
+    "TargetError": "archcost.targets",
     "TensorType": "archcost.ir",
     "UnknownModelError": "archcost.sources",
     "analyze": "archcost.analysis",
     "load": "archcost.sources",
+    "to_torch": "archcost.targets",
 }
 
 

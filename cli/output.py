@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from archcost.report import ModelReport, Table
+    from archcost.report import Document, ModelReport, Table
 
 T = TypeVar("T")
 
@@ -60,14 +60,16 @@ def chosen_format(formats: Sequence[str], format_: str | None, output: str | Non
     return formats[0]
 
 
-def show(thing: ModelReport | Table, format_: str, output: str | None, **options: Any) -> None:
-    """Write a report or table in the format ``format_``, whose own ``options`` these are."""
-    from archcost.report import Table, render
+def show(
+    thing: ModelReport | Document | Table, format_: str, output: str | None, **options: Any
+) -> None:
+    """Write a report, document or table in the format ``format_``, with its own ``options``."""
+    from archcost.report import render
 
     if format_ == "table" and output in (None, "-"):
-        from archcost.report.terminal import ReportView, TableView
+        from archcost.report.terminal import view
 
-        to_terminal(TableView(thing) if isinstance(thing, Table) else ReportView(thing))
+        to_terminal(view(thing))
     else:
         write(render(thing, format_, **options), output)
 

@@ -1,8 +1,8 @@
 """Runs a Graph in torch, node by node: what tests compare archcost's numbers with.
 
-It knows the operators that the zoo and the tests need, by torch's own functions, does nothing
-cleverly, and drops each tensor after its last reader. :func:`small_graphs` draws random networks
-of them.
+The nodes are executed by the calls of :func:`archcost.to_torch`; here they can be watched, work in
+place, be folded or made smooth, and each tensor is dropped after its last reader.
+:func:`small_graphs` draws random networks.
 """
 
 from __future__ import annotations
@@ -15,29 +15,12 @@ import torch.nn.functional as F
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
-from torch.nn.utils.fusion import fuse_conv_bn_weights
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from archcost.ir import Graph, GraphBuilder, Node, Parameter, ShapeError, TensorType, Value
 from archcost.ir.ops import make
-from archcost.ir.ops.windows import Windows
-
-DTYPES = {"fp32": torch.float32, "fp64": torch.float64, "int64": torch.int64}
-
-PLAIN = {
-    "relu": F.relu,
-    "relu6": F.relu6,
-    "elu": F.elu,
-    "gelu": F.gelu,
-    "silu": F.silu,
-    "hard_swish": F.hardswish,
-    "sigmoid": torch.sigmoid,
-    "tanh": torch.tanh,
-    "scaled_tanh": lambda x: 1.7159 * torch.tanh(x * (2 / 3)),
-    "softplus": F.softplus,
-    "abs": torch.abs,
-    "identity": lambda x: x,
-}
-"""kind -> function of one tensor, for operators without arguments."""
+from archcost.targets import to_torch
+from archcost.targets.torch import DTYPES, MODULES, Call, Step, build
 
 
 def add_(x: Tensor, *others: Tensor) -> Tensor:
@@ -70,69 +53,67 @@ class TorchNet:
 
     ``smooth`` makes every dependence show in the gradient: weights are positive, in fp64, and
     max pools and maxout take means. ``fold`` has each batch normalisation that alone reads a
-    convolution fused into it, by torch's own function. On the ``device`` meta tensors have shapes
-    and no elements: nothing is computed.
+    convolution fused into it, by torch's own function.
     """
 
-    def __init__(
-        self, graph: Graph, *, smooth: bool = False, fold: bool = False, device: str = "cpu"
-    ) -> None:
-        torch.manual_seed(0)
+    def __init__(self, graph: Graph, *, smooth: bool = False, fold: bool = False) -> None:
         self.graph = graph
-        self.smooth = smooth
-        self.device = device
-        self.weights: dict[Parameter, Tensor] = {}
-        for parameter in graph.parameters:
-            dtype = torch.float64 if smooth else DTYPES[parameter.dtype]
-            if device == "meta":
-                self.weights[parameter] = torch.empty(parameter.shape, dtype=dtype, device=device)
-                continue
-            tensor = torch.rand(parameter.shape, dtype=dtype) + 0.5
-            if len(parameter.shape) > 1 and not smooth:
-                tensor = torch.randn(parameter.shape, dtype=dtype)
-                tensor *= (2 / max(1, tensor[0].numel())) ** 0.5
-            self.weights[parameter] = tensor.requires_grad_(parameter.trainable)
-        self.fused: dict[Node, tuple[Tensor, Tensor]] = {}
-        self.absent: set[Node] = set()
+        self.dtype = torch.float64 if smooth else None
+        self.module = to_torch(graph).to(self.dtype).eval()
+        self.steps: dict[Node, Step] = dict(zip(graph, self.module.steps, strict=True))
+        self.weights: dict[Parameter, Tensor] = {
+            parameter: getattr(step.module, spec.name)
+            for node, step in self.steps.items()
+            for spec, parameter in zip(node.application.parameters, node.parameters, strict=True)
+        }
+        torch.manual_seed(0)
+        for weight in self.weights.values():
+            tensor = torch.rand_like(weight) + 0.5
+            if weight.dim() > 1 and not smooth:
+                tensor = torch.randn_like(weight) * (2 / max(1, weight[0].numel())) ** 0.5
+            weight.data.copy_(tensor)
+        if smooth:
+            for node in graph:
+                self._change(node, smoothed(node))
         if fold:
             for node in graph:
                 (x, *_) = node.inputs
                 if node.op.kind == "batch_norm" and x.producer and len(x.consumers) == 1:
                     self._fuse(x.producer, node)
 
+    def _change(self, node: Node, calls: tuple[Call, ...] | None) -> None:
+        if calls is not None:
+            self.steps[node] = self.steps[node]._replace(calls=calls)
+
     def _fuse(self, conv: Node, norm: Node) -> None:
-        if not conv.op.kind.endswith("conv"):
+        if conv.op.kind not in ("conv", "depthwise_conv"):
             return
-        w, n = self._named(conv), self._named(norm)
-        weight, bias = fuse_conv_bn_weights(
-            w["weight"],
-            w.get("bias"),
-            n["running_mean"],
-            n["running_var"],
-            1e-5,
-            n.get("weight"),
-            n.get("bias"),
-        )
-        self.fused[conv] = (weight, bias)
-        self.absent.add(norm)
+        old = self.steps[conv].module
+        fused = fuse_conv_bn_eval(old, self.steps[norm].module)
+        self._change(conv, tuple(fused if call is old else call for call in self.steps[conv].calls))
+        self._change(norm, ())
 
     def inputs(self) -> list[Tensor]:
         """Random inputs of the graph."""
         result = []
         for value in self.graph.inputs:
             if value.type.dtype == "int64":
-                result.append(torch.randint(0, 5, value.shape, device=self.device))
+                result.append(torch.randint(0, 5, value.shape))
             else:
-                dtype = torch.float64 if self.smooth else DTYPES[value.type.dtype]
-                result.append(torch.rand(value.shape, dtype=dtype, device=self.device) + 0.1)
+                dtype = self.dtype or DTYPES[value.type.dtype]
+                result.append(torch.rand(value.shape, dtype=dtype) + 0.1)
         return result
 
     def weight_bytes(self) -> int:
         """Bytes of all weights that an execution uses."""
-        replaced = {*self.absent, *self.fused}
-        used = {p: self.weights[p] for n in self.graph for p in n.parameters if n not in replaced}
-        fused = [tensor for pair in self.fused.values() for tensor in pair]
-        return sum(t.numel() * t.element_size() for t in (*used.values(), *fused))
+        modules = [step.module for step in self.steps.values() if step.module is not None]
+        used = {
+            tensor: tensor.nbytes
+            for module in modules
+            for name, tensor in (*module.named_parameters(), *module.named_buffers())
+            if name != "num_batches_tracked"
+        }
+        return sum(used.values())
 
     def __call__(
         self,
@@ -142,6 +123,7 @@ class TorchNet:
         observe: Callable[[Node, tuple[Tensor, ...]], None] | None = None,
     ) -> tuple[Tensor, ...]:
         """The graph's outputs. ``observe`` sees each node's outputs while its inputs still live."""
+        self.module.train(training)
         live: dict[Value, Tensor] = dict(zip(self.graph.inputs, inputs, strict=True))
         kept = {*self.graph.inputs, *self.graph.outputs}
         unread = Counter(value for node in self.graph for value in node.inputs)
@@ -149,14 +131,10 @@ class TorchNet:
             tensors = [live[value] for value in node.inputs]
             unread.subtract(node.inputs)
             done = [v for v in {*node.inputs, *node.outputs} if not unread[v] and v not in kept]
-            if node in self.absent:
-                outputs: tuple[Tensor, ...] = (tensors[0],)
-            elif inplace and node.op.inplace and self._writable(node, live, done):
-                outputs = (self._run_in_place(node, tensors),)
+            if inplace and node.op.inplace and self._writable(node, live, done):
+                outputs: tuple[Tensor, ...] = (self._run_in_place(node, tensors),)
             else:
-                result = self._run(node, tensors, training)
-                outputs = result if isinstance(result, tuple) else (result,)
-                del result
+                outputs = self.steps[node].run(*tensors)
             live.update(zip(node.outputs, outputs, strict=True))
             if observe:
                 observe(node, outputs)
@@ -180,11 +158,6 @@ class TorchNet:
             if value is not first and (value not in done or value in node.inputs)
         )
 
-    def _named(self, node: Node) -> dict[str, Tensor]:
-        names = [spec.name for spec in node.application.parameters]
-        tensors = [self.weights[parameter] for parameter in node.parameters]
-        return dict(zip(names, tensors, strict=True))
-
     @staticmethod
     def _run_in_place(node: Node, tensors: list[Tensor]) -> Tensor:
         op = node.op
@@ -194,169 +167,22 @@ class TorchNet:
             return tensors[0].mul_(op.scale).add_(op.shift)
         return IN_PLACE[op.kind](*tensors)
 
-    def _run(self, node: Node, tensors: list[Tensor], training: bool):
-        op, x, w = node.op, tensors[0], self._named(node)
-        kind = op.kind
-        rank = x.dim() - 2
-        if kind in PLAIN:
-            return PLAIN[kind](x)
-        if kind == "leaky_relu":
-            return F.leaky_relu(x, LEAK if op.slope is None else op.slope)
-        if kind == "prelu":
-            return F.prelu(x, w["weight"])
-        if kind == "maxout":
-            pieces = x.unflatten(1, (-1, op.pieces))
-            return pieces.mean(2) if self.smooth else pieces.max(2).values
-        if kind in ("conv", "depthwise_conv"):
-            weight, bias = self.fused.get(node, (w["weight"], w.get("bias")))
-            if kind == "depthwise_conv":
-                op = op.grouped(node.inputs[0].type)
-            elif op.connections is not None:
-                rows = [row for row, channels in enumerate(op.connections) for _ in channels]
-                columns = [channel for channels in op.connections for channel in channels]
-                dense = weight.new_zeros(op.out, x.shape[1], *weight.shape[1:])
-                place = (torch.tensor(at, device=x.device) for at in (rows, columns))
-                weight = dense.index_put(tuple(place), weight)
-            x, padding = padded(x, op.windows(node.inputs[0].type), up=op.rounding == "ceil")
-            function = (F.conv1d, F.conv2d, F.conv3d)[rank - 1]
-            return function(x, weight, bias, op.stride, padding, op.dilation, op.groups)
-        if kind == "local_conv":
-            windows = op.windows(node.inputs[0].type)
-            x, padding = padded(x, windows, up=op.rounding == "ceil")
-            patches = F.unfold(x, windows.kernel, 1, padding, windows.stride)  # (N, C k k, places)
-            weight = w["weight"].flatten(0, 1).flatten(2)  # (places, out, C k k)
-            y = (weight @ patches.permute(2, 1, 0)).permute(2, 1, 0)
-            if op.bias:
-                y = y + w["bias"].flatten(0, 1).t()
-            return y.contiguous().unflatten(2, windows.out)
-        if kind == "conv_transpose":
-            function = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)[rank - 1]
-            return function(
-                x,
-                w["weight"],
-                w.get("bias"),
-                op.stride,
-                op.padding,
-                op.output_padding,
-                op.groups,
-                op.dilation,
-            )
-        if kind == "linear":
-            flat = x.flatten(1) if op.flattens(node.inputs[0].type) else x
-            return F.linear(flat, w["weight"], w.get("bias"))
-        if kind == "matmul":
-            return x @ (tensors[1].transpose(-1, -2) if op.transpose_b else tensors[1])
-        if kind == "rbf":
-            return (x[:, None] - w["centers"]).square().sum(-1)
-        if kind == "embedding":
-            return F.embedding(x, w["weight"])
-        if kind == "batch_norm":
-            mean, variance = w.get("running_mean"), w.get("running_var")
-            batch = training or not op.track
-            return F.batch_norm(x, mean, variance, w.get("weight"), w.get("bias"), batch)
-        if kind == "scale_shift":
-            shape = (-1, *(1,) * rank) if op.per == "channel" else x.shape[1:]
-            y = x * w["weight"].view(shape) if op.scale else x
-            return y + w["bias"].view(shape) if op.bias else y
-        if kind == "lrn":
-            return F.local_response_norm(x, op.size, op.alpha, op.beta, op.k)
-        if kind in ("max_pool", "avg_pool", "sum_pool"):
-            ceil = op.rounding == "ceil"
-            if kind == "max_pool" and (op.indices or not self.smooth):
-                function = (F.max_pool1d, F.max_pool2d, F.max_pool3d)[rank - 1]
-                padding = op.padding
-                if padding == "same":
-                    lowest = float("-inf")
-                    x, padding = padded(x, op.windows(node.inputs[0].type), fill=lowest)
-                y = function(x, op.kernel, op.stride, padding, op.dilation, ceil, op.indices)
-                if not self.smooth:
-                    return y
-                return F.avg_pool2d(x, op.kernel, op.stride, padding, ceil), y[1]
-            function = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[rank - 1]
-            counted = getattr(op, "count_padding", True)
-            if kind == "sum_pool":
-                return F.avg_pool2d(x, op.kernel, op.stride, op.padding, ceil, counted, 1)
-            if op.padding == "same":
-                x, padding = padded(x, op.windows(node.inputs[0].type))
-                return function(x, op.kernel, op.stride, padding, ceil, counted)
-            return function(x, op.kernel, op.stride, op.padding, ceil, counted)
-        if kind == "lp_pool":
-            function = (F.lp_pool1d, F.lp_pool2d, F.lp_pool3d)[rank - 1]
-            return function(x, float(op.norm), op.kernel, op.stride, op.rounding == "ceil")
-        if kind == "fractional_max_pool":
-            function = (F.fractional_max_pool2d, F.fractional_max_pool3d)[rank - 2]
-            return function(x, op.kernel, op.size, op.ratio)
-        if kind == "max_unpool":
-            return F.max_unpool2d(*tensors, op.kernel, op.stride, op.padding, op.size)
-        if kind == "global_avg_pool" or (kind == "global_max_pool" and self.smooth):
-            means = (F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d)
-            return means[rank - 1](x, 1)
-        if kind == "global_max_pool":
-            maxima = (F.adaptive_max_pool1d, F.adaptive_max_pool2d, F.adaptive_max_pool3d)
-            return maxima[rank - 1](x, 1)
-        if kind == "concat":
-            return torch.cat(tensors, op.dim)
-        if kind == "mean":
-            return torch.stack(torch.broadcast_tensors(*tensors)).mean(0)
-        if kind == "rescale":
-            return x * op.scale + op.shift
-        if kind in ("sum", "product", "maximum"):
-            function = {"sum": torch.add, "product": torch.mul, "maximum": torch.maximum}[kind]
-            y = function(x, tensors[1])
-            for other in tensors[2:]:
-                y = function(y, other)
-            return y
-        if kind == "flatten":
-            return x.flatten(op.start, op.end)
-        if kind == "reshape":
-            return x.reshape(x.shape[0], *[n or x.shape[at] for at, n in enumerate(op.shape, 1)])
-        if kind == "channel_shuffle":
-            return F.channel_shuffle(x, op.groups)
-        if kind == "slice":
-            part = slice(op.start, op.stop, op.step)
-            return x[(slice(None),) * (op.dim % x.dim()) + (part,)]
-        if kind == "crop":
-            sizes = node.outputs[0].shape[2:]
-            starts = [0, 0, *op._offsets(node.inputs[0].type, sizes)]
-            for dim, (start, size) in enumerate(zip(starts[2:], sizes, strict=True), 2):
-                x = x.narrow(dim, start, size)
-            return x
-        if kind == "split":
-            return x.split([value.shape[op.dim] for value in node.outputs], op.dim)
-        if kind == "pad":
-            sides = [side for pair in reversed(op._sides(node.inputs[0].type)) for side in pair]
-            mode = op.mode
-            return F.pad(
-                x, [*sides, *(op.channels or (0, 0))] if mode == "constant" else sides, mode
-            )
-        if kind == "upsample":
-            return F.interpolate(x, node.outputs[0].shape[2:], mode=op.mode)
-        if kind == "drop_path":  # stochastic depth: one draw for each sample
-            if not training or not op.rate:
-                return x
-            return x * F.dropout(x.new_ones(len(x), *[1] * (x.dim() - 1)), op.rate)
-        if kind == "dropout":
-            per = F.dropout if op.per == "element" else F.dropout2d
-            return per(x, op.rate, training)
-        if kind in ("softmax", "log_softmax"):
-            return (F.log_softmax if op.log else F.softmax)(x, op.dim)
-        raise NotImplementedError(f"tests do not execute {kind}")
 
-
-def padded(
-    x: Tensor, windows: Windows, *, up: bool = False, fill: float = 0.0
-) -> tuple[Tensor, list[int]]:
-    """``x`` and the padding that torch's function is to add to it, the same on both sides: where
-    the sides differ, or ``up`` lets windows hang over the end, ``x`` is padded before."""
-    sides = list(windows.padding)
-    if up:
-        for dim, (before, after) in enumerate(sides):
-            extent = windows.dilation[dim] * (windows.kernel[dim] - 1) + 1
-            end = (windows.out[dim] - 1) * windows.stride[dim] + extent
-            sides[dim] = (before, max(after, end - windows.sizes[dim] - before))
-    if all(before == after for before, after in sides):
-        return x, [before for before, _ in sides]
-    return F.pad(x, [n for pair in reversed(sides) for n in pair], value=fill), [0] * len(sides)
+def smoothed(node: Node) -> tuple[Call, ...] | None:
+    """Calls that take means where ``node`` takes maxima; None where it takes none."""
+    op = node.op
+    if op.kind == "maxout":
+        return (lambda x: x.unflatten(1, (-1, op.pieces)).mean(2),)
+    if op.kind == "global_max_pool":
+        return (MODULES["global_avg_pool"](make("global_avg_pool"), node),)
+    if op.kind == "max_pool":
+        window = {name: getattr(op, name) for name in ("kernel", "stride", "padding", "rounding")}
+        mean = MODULES["avg_pool"](make("avg_pool", **window), node)
+        if not op.indices:
+            return mean
+        means, maxima = (Step("", calls, (), (), ()) for calls in (mean, build(node)))
+        return (lambda x: (*means.run(x), maxima.run(x)[1]),)
+    return None
 
 
 class StorageTracker:

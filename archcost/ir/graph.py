@@ -150,9 +150,19 @@ class Graph:
             GraphError: the number of inputs differs, or a size is below 1.
             ShapeError: a node cannot take what reaches it.
         """
-        return self._replayed(types, lambda op: op)
+        return self._replayed(types, lambda node: node.op)
 
-    def _replayed(self, types: Sequence[TensorType], change: Callable[[Op], Op]) -> Graph:
+    def rewritten(self, change: Callable[[Node], Op | None]) -> Graph:
+        """The same network with the operator that ``change`` gives for each node in its place.
+
+        Where it gives None the node is left out and its first input goes on in its place.
+
+        Raises:
+            ShapeError: a node cannot take what reaches it now.
+        """
+        return self._replayed([value.type for value in self.inputs], change)
+
+    def _replayed(self, types: Sequence[TensorType], change: Callable[[Node], Op | None]) -> Graph:
         if len(types) != len(self.inputs):
             raise GraphError(f"{self.name} has {len(self.inputs)} inputs, not {len(types)}")
         builder = GraphBuilder(self.name)
@@ -161,13 +171,17 @@ class Graph:
         for old, type_ in zip(self.inputs, types, strict=True):
             values[old] = builder.input(old.name, type_)
         for node in self.nodes:
+            op = change(node)
+            if op is None:
+                values.update(dict.fromkeys(node.outputs, values[node.inputs[0]]))
+                continue
             share = {
                 spec.name: kept[old]
                 for spec, old in zip(node.application.parameters, node.parameters, strict=True)
                 if old in kept
             }
             outputs = builder.add(
-                change(node.op),
+                op,
                 [values[value] for value in node.inputs],
                 node.name,
                 share=share,
@@ -198,7 +212,7 @@ class Graph:
             TensorType(value.shape, dtype) if value.type.dtype in FLOATS else value.type
             for value in self.inputs
         ]
-        return self._replayed(types, lambda op: op.with_dtype(dtype))
+        return self._replayed(types, lambda node: node.op.with_dtype(dtype))
 
     def to_networkx(self) -> networkx.MultiDiGraph[str]:
         """The nodes as a networkx graph: node names as keys, the :class:`Node` under ``node``.

@@ -14,14 +14,16 @@ if TYPE_CHECKING:
     from archcost.report.formats import FORMATS, render
     from archcost.report.model import ModelReport, ReportError, Stored, model_report
     from archcost.report.output import OutputError, write_atomically
-    from archcost.report.table import Column, Table
+    from archcost.report.table import Column, Document, Section, Table
 
 __all__ = [
     "FORMATS",
     "Column",
+    "Document",
     "ModelReport",
     "OutputError",
     "ReportError",
+    "Section",
     "Stored",
     "Table",
     "model_report",
@@ -39,6 +41,8 @@ _HOMES = {
     "OutputError": "output",
     "write_atomically": "output",
     "Column": "table",
+    "Document": "table",
+    "Section": "table",
     "Table": "table",
 }
 

@@ -38,8 +38,8 @@ def _cell(value: Any, kind: Kind) -> str | int | float:
         return ""
     if kind == "shape":
         return shape_text(value)
-    if kind != "text":
+    if kind not in ("text", "sentences"):
         number: int | float = value
         return number
-    text = str(value)
+    text = str(value) if kind == "text" else "; ".join(value)
     return f"'{visible(text)}" if text.startswith(FORMULA) else visible(text)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 from archcost.ir import shape_text
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from archcost.report.table import Kind
 
 
@@ -18,6 +20,23 @@ def exact(value: int) -> str:
 def count(value: int) -> str:
     """``5.49 M``: three or more digits and an SI prefix; below 1000 as it is."""
     return _scaled(value, 1000, ("", " k", " M", " G", " T", " P", " E"))
+
+
+def signed(value: int) -> str:
+    """``+22.10 M``: a count with its sign."""
+    return f"{'+' if value >= 0 else '-'}{count(abs(value))}"
+
+
+def as_printed(value: Fraction, printed: str) -> str:
+    """``value`` beside the number ``printed``, with two more decimals where it is not whole.
+
+    >>> as_printed(Fraction(5493258, 10**6), "5.4")
+    '5.493'
+    """
+    if value.denominator == 1:
+        return exact(int(value))
+    _, _, decimals = printed.partition(".")
+    return f"{float(value):,.{len(decimals) + 2}f}"
 
 
 def decimal_bytes(value: int) -> str:
@@ -64,6 +83,8 @@ def people(value: Any, kind: Kind) -> str:
         return ""
     if kind == "count":
         return count(value)
+    if kind == "change":
+        return signed(value)
     if kind == "bytes":
         return decimal_bytes(value)
     return precise(value, kind)
@@ -75,10 +96,14 @@ def precise(value: Any, kind: Kind) -> str:
         return ""
     if kind in ("count", "bytes"):
         return exact(value)
+    if kind == "change":
+        return f"{value:+,}"
     if kind == "share":
         return share(value)
     if kind == "shape":
         return shape_text(value)
+    if kind == "sentences":
+        return visible("; ".join(value))
     return visible(str(value))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-from archcost.report.table import Table
+from archcost.report.table import Document, Table
 
 if TYPE_CHECKING:
     from archcost.report.model import ModelReport
@@ -20,13 +20,15 @@ FORMATS: Final[dict[str, str]] = {
 """The formats by name, and the ending of a file in each."""
 
 
-def render(thing: Table | ModelReport, format_: str, **options: Any) -> str:
-    """A table or report as text in one of :data:`FORMATS`, ending with a newline.
+def render(thing: Table | Document | ModelReport, format_: str, **options: Any) -> str:
+    """A table, document or report as text in one of :data:`FORMATS`, ending with a newline.
 
+    A document is for people alone: ``table`` and ``markdown`` have it.
     ``table`` takes ``width``, the ``json`` of a report ``version``.
     """
     # Loaded on demand: CSV needs no rich.
     module = import_module(f".{'terminal' if format_ == 'table' else format_}", __package__)
-    part = "table" if isinstance(thing, Table) else "report"
+    names = {Table: "table", Document: "document"}
+    part = names.get(type(thing), "report")
     text: str = getattr(module, f"{part}_text")(thing, **options)
     return text

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from archcost.report.format import precise, visible
 from archcost.report.summary import citation, facts, heading
-from archcost.report.table import DOCUMENT_RANK
+from archcost.report.table import DOCUMENT_RANK, LEFT
 
 if TYPE_CHECKING:
     from archcost.report.model import ModelReport
@@ -44,7 +44,7 @@ def report_text(report: ModelReport) -> str:
 
 def _grid(table: Table, caption: str = "") -> str:
     shown = table.upto(DOCUMENT_RANK)
-    left = [column.kind in ("text", "shape") for column in shown.columns]
+    left = [column.kind in LEFT for column in shown.columns]
     kinds = [column.kind for column in shown.columns]
 
     def line(tag: str, cells: list[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from archcost.report.format import precise, visible
-from archcost.report.table import DOCUMENT_RANK
+from archcost.report.table import DOCUMENT_RANK, LEFT
 
 if TYPE_CHECKING:
     from archcost.report.model import ModelReport
@@ -46,7 +46,7 @@ def escape(text: str) -> str:
 def table_text(table: Table) -> str:
     """A ``table`` environment with caption and label-free body."""
     shown = table.upto(DOCUMENT_RANK)
-    alignment = "".join("l" if c.kind in ("text", "shape") else "r" for c in shown.columns)
+    alignment = "".join("l" if c.kind in LEFT else "r" for c in shown.columns)
     lines = [
         r"% needs \usepackage{booktabs}, and \usepackage[T1]{fontenc} for some characters",
         r"\begin{table}",

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from archcost.report.format import precise, visible
 from archcost.report.summary import citation, facts, heading
-from archcost.report.table import DOCUMENT_RANK
+from archcost.report.table import DOCUMENT_RANK, LEFT, Section
 
 if TYPE_CHECKING:
     from archcost.report.model import ModelReport
-    from archcost.report.table import Table
+    from archcost.report.table import Document, Table
 
 # An underscore within a word is no emphasis; it is left, since most names have some.
 _SPECIAL = re.compile(r"[\\`*\[\]|~$#!@]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|^[-+](?=\s)|://")
@@ -29,6 +29,18 @@ def table_text(table: Table) -> str:
     parts = [f"## {escape(table.title)}"] if table.title else []
     parts += [_grid(table), *map(escape, table.notes)]
     return "\n\n".join(parts) + "\n"
+
+
+def document_text(document: Document) -> str:
+    """The document: its title, then its sections and tables."""
+    parts = [f"# {escape(document.title)}\n"] if document.title else []
+    for part in document.parts:
+        if isinstance(part, Section):
+            paragraphs = "\n\n".join(map(escape, part.paragraphs))
+            parts.append(f"## {escape(part.heading)}\n\n{paragraphs}\n")
+        else:
+            parts.append(table_text(part))
+    return "\n".join(parts)
 
 
 def report_text(report: ModelReport) -> str:
@@ -52,8 +64,12 @@ def _grid(table: Table) -> str:
     rows = [[escape(column.label) for column in table.columns]]
     for row in (*table.rows, *([table.total] if table.total else [])):
         rows.append([escape(precise(value, kind)) for value, kind in zip(row, kinds, strict=True)])
-    widths = [max(3, *map(len, column)) for column in zip(*rows, strict=True)]
-    sides = list(zip(widths, [kind in ("text", "shape") for kind in kinds], strict=True))
+    # Sentences are left ragged: padded to the longest they would be most of the file.
+    widths = [
+        3 if kind == "sentences" else max(3, *map(len, column))
+        for kind, column in zip(kinds, zip(*rows, strict=True), strict=True)
+    ]
+    sides = list(zip(widths, [kind in LEFT for kind in kinds], strict=True))
     rule = ["-" * w if is_left else "-" * (w - 1) + ":" for w, is_left in sides]
     padded = [
         [c.ljust(w) if is_left else c.rjust(w) for c, (w, is_left) in zip(row, sides, strict=True)]

@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import prod
-from typing import Any, Literal, NamedTuple, TypeVar
+from types import MappingProxyType
+from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 Row = TypeVar("Row")
 
-Kind = Literal["text", "count", "share", "bytes", "shape", "integer", "year"]
+Kind = Literal["text", "sentences", "count", "change", "share", "bytes", "shape", "integer", "year"]
 """What a column holds.
 
-``text``: a str. ``count``: an int to be scaled for people. ``share``: a float, 1.0 is all.
+``text``: a str. ``sentences``: a tuple of str, which a terminal shows below the row. ``count``: an
+int to be scaled for people. ``change``: the same with its sign. ``share``: a float, 1.0 is all.
 ``bytes``: an int. ``shape``: a tuple of ints. ``integer``: an int that is shown as it is. ``year``:
 an int that is no quantity.
 A missing value is None in each of them.
 """
+LEFT: Final[frozenset[Kind]] = frozenset({"text", "sentences", "shape"})
+"""What is written from the left, not from the right as numbers are."""
 
 
 class Column(NamedTuple):
     """``key`` names the column in data formats and options, ``label`` for people.
 
     Where room is short the columns of a higher ``rank`` are left out first; the data formats
-    write all.
+    write all. ``styles`` gives colours to cells of text that begin with a word.
     """
 
     key: str
     label: str
     kind: Kind
     rank: int = 1
+    styles: Mapping[str, str] = MappingProxyType({})
 
 
 def sort_key(column: Column) -> tuple[Callable[[Any], Any], bool]:
@@ -87,13 +92,25 @@ class Table(NamedTuple):
         return self._only([i for i, c in enumerate(self.columns) if c.rank <= rank])
 
     def _only(self, chosen: Sequence[int]) -> Table:
-        return Table(
-            self.title,
-            tuple(self.columns[index] for index in chosen),
-            tuple(tuple(row[index] for index in chosen) for row in self.rows),
-            self.total and tuple(self.total[index] for index in chosen),
-            self.notes,
+        return self._replace(
+            columns=tuple(self.columns[index] for index in chosen),
+            rows=tuple(tuple(row[index] for index in chosen) for row in self.rows),
+            total=self.total and tuple(self.total[index] for index in chosen),
         )
+
+
+class Section(NamedTuple):
+    """A heading and paragraphs below it."""
+
+    heading: str
+    paragraphs: tuple[str, ...]
+
+
+class Document(NamedTuple):
+    """A title, and sections and tables below it."""
+
+    title: str
+    parts: tuple[Section | Table, ...]
 
 
 DOCUMENT_RANK = 3

@@ -8,7 +8,7 @@ left out by rank, and only texts are shortened.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +20,12 @@ from rich.text import Text
 
 from archcost.report.format import people, visible
 from archcost.report.summary import Fact, citation, facts, heading, identity
+from archcost.report.table import LEFT, Document, Section, Table
 
 if TYPE_CHECKING:
     from rich.console import ConsoleOptions, RenderResult
 
     from archcost.report.model import ModelReport
-    from archcost.report.table import Table
 
 DEFAULT_WIDTH = 80
 GAP = 2
@@ -52,6 +52,26 @@ class TableView:
             yield Text()
         for note in self.table.notes:
             yield _text(note, options.max_width, "dim")
+
+
+class DocumentView:
+    """A document: its title, then its sections and tables."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if self.document.title:
+            yield _text(self.document.title, options.max_width, "bold underline")
+        for number, part in enumerate(self.document.parts):
+            if number or self.document.title:
+                yield Text()
+            if isinstance(part, Section):
+                yield _text(part.heading, options.max_width, "bold")
+                for paragraph in part.paragraphs:
+                    yield _text(paragraph, options.max_width)
+            else:
+                yield TableView(part)
 
 
 class ReportView:
@@ -90,9 +110,21 @@ class SheetView:
         yield from _facts(self.facts, options.max_width)
 
 
+def view(thing: Table | Document | ModelReport) -> TableView | DocumentView | ReportView:
+    """How a terminal shows ``thing``."""
+    if isinstance(thing, Table):
+        return TableView(thing)
+    return DocumentView(thing) if isinstance(thing, Document) else ReportView(thing)
+
+
 def table_text(table: Table, *, width: int = DEFAULT_WIDTH) -> str:
     """The table as plain text."""
     return plain(TableView(table), width)
+
+
+def document_text(document: Document, *, width: int = DEFAULT_WIDTH) -> str:
+    """The document as plain text."""
+    return plain(DocumentView(document), width)
 
 
 def report_text(report: ModelReport, *, width: int = DEFAULT_WIDTH) -> str:
@@ -100,7 +132,9 @@ def report_text(report: ModelReport, *, width: int = DEFAULT_WIDTH) -> str:
     return plain(ReportView(report), width)
 
 
-def plain(view: TableView | ReportView | SheetView, width: int = DEFAULT_WIDTH) -> str:
+def plain(
+    view: TableView | DocumentView | ReportView | SheetView, width: int = DEFAULT_WIDTH
+) -> str:
     """What a view shows as plain text, without colours."""
     file = io.StringIO()
     console = Console(file=file, width=width, color_system=None, force_terminal=False)
@@ -175,6 +209,12 @@ def _grid(table: Table, width: int, ascii_only: bool) -> Iterator[Segment]:
         text = ""
         for number, (index, room) in enumerate(chosen.items()):
             text += " " * GAP if number else ""
+            coloured = row and _colour(table.columns[index].styles, texts[index])
+            if coloured:
+                yield Segment(text, style)
+                yield Segment(_shortened(texts[index], room, ascii_only), Style.parse(coloured))
+                text = " " * (room - cell_len(texts[index]))
+                continue
             if kinds[index] == "share" and row:
                 length = room - 1 - PERCENT
                 if text:
@@ -184,7 +224,7 @@ def _grid(table: Table, width: int, ascii_only: bool) -> Iterator[Segment]:
                 continue
             cell = _shortened(texts[index], room, ascii_only)
             blank = " " * (room - cell_len(cell))
-            text += cell + blank if kinds[index] in ("text", "shape") else blank + cell
+            text += cell + blank if kinds[index] in LEFT else blank + cell
         yield Segment(text.rstrip(), style)
         yield Segment.line()
 
@@ -192,18 +232,28 @@ def _grid(table: Table, width: int, ascii_only: bool) -> Iterator[Segment]:
     ruled = (Segment(rule, dim), Segment.line())
     yield from line([column.label for column in table.columns], style=bold)
     yield from ruled
-    yield from chain.from_iterable(
-        line(texts, row) for row, texts in zip(table.rows, cells, strict=False)
-    )
+    below = [index for index, kind in enumerate(kinds) if kind == "sentences"]
+    for row, texts in zip(table.rows, cells, strict=False):
+        yield from line(texts, row)
+        for sentence in chain.from_iterable(row[index] or () for index in below):
+            for piece in _filled(_words(visible(sentence), width - 2 * GAP), width - 2 * GAP):
+                yield Segment(" " * 2 * GAP + piece, dim)
+                yield Segment.line()
     if table.total:
         yield from ruled
         yield from line(cells[-1], style=bold)
 
 
+def _colour(styles: Mapping[str, str], text: str) -> str | None:
+    return next((style for word, style in styles.items() if text.startswith(word)), None)
+
+
 def _fit(table: Table, natural: list[int], width: int) -> dict[int, int]:
     """The columns to show, by index, with their widths."""
     columns = table.columns
-    texts = [index for index, column in enumerate(columns) if column.kind == "text"]
+    # What is coloured is a word of few, and is read whole.
+    texts = [i for i, c in enumerate(columns) if c.kind == "text" and not c.styles]
+    beside = [index for index, column in enumerate(columns) if column.kind != "sentences"]
     least, wanted = list(natural), list(natural)
     for index in texts:
         least[index] = min(natural[index], SHORTEST_TEXT)
@@ -216,12 +266,12 @@ def _fit(table: Table, natural: list[int], width: int) -> dict[int, int]:
     def total(sizes: list[int], chosen: list[int]) -> int:
         return sum(sizes[index] for index in chosen) + GAP * (len(chosen) - 1)
 
-    chosen = [index for index, column in enumerate(columns) if column.rank == 1]
+    chosen = [i for i, column in enumerate(columns) if column.rank == 1 and i in beside]
     while len(chosen) > 1 and total(least, chosen) > width:
         # Too narrow even for these: drop from the right, first what is no count.
         extra = [i for i in chosen[1:] if columns[i].kind != "count"] or chosen[1:]
         chosen.remove(extra[-1])
-    for index in sorted(range(len(columns)), key=lambda i: columns[i].rank):
+    for index in sorted(beside, key=lambda i: columns[i].rank):
         if index not in chosen and columns[index].rank > 1:
             more = sorted([*chosen, index])
             if total(wanted, more) <= width:

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
-from torch_execution import StorageTracker, TorchNet, padded, small_graphs
+from torch_execution import StorageTracker, TorchNet, small_graphs
 
 import archcost
 from archcost.analysis import analyze, forward_memory, training_memory, weight_bytes
@@ -18,6 +18,7 @@ from archcost.ir import Graph, GraphBuilder, Node, Op, TensorType, Value
 from archcost.ir.arguments import DTypeName
 from archcost.ir.op import operator
 from archcost.ir.ops import make
+from archcost.targets.torch import build
 
 # Odd sizes where padding is `same`: torch pads both sides alike then, without a tensor of its own.
 NETWORKS = {
@@ -230,9 +231,9 @@ def deviations(graph: Graph) -> int:
     copies = 0
     for node in graph:
         if node.op.kind == "conv" and node.op.rounding == "ceil":
-            (x,) = node.inputs
-            copy = padded(torch.empty(x.shape, device="meta"), node.op.windows(x.type), up=True)[0]
-            copies += copy.nbytes if copy.shape != x.shape else 0
+            with torch.device("meta"):
+                *before, _ = build(node)
+                copies += sum(pad(torch.empty(node.inputs[0].shape)).nbytes for pad in before)
     return masks + copies
 
 

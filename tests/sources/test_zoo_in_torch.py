@@ -8,11 +8,11 @@ from __future__ import annotations
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
-from torch_execution import TorchNet
 
 import archcost
 from archcost.analysis import analyze
-from archcost.ir import Graph, Node, Value
+from archcost.ir import Graph
+from archcost.targets.torch import Step
 
 
 def multiplied_zeros(graph: Graph) -> int:
@@ -33,22 +33,29 @@ def multiplied_zeros(graph: Graph) -> int:
     return zeros
 
 
-def check(graph: Graph, device: str) -> None:
-    net = TorchNet(graph, device=device)
-    found: dict[Value, tuple[int, ...]] = {}
-
-    def observe(node: Node, outputs: tuple[torch.Tensor, ...]) -> None:
-        found.update(zip(node.outputs, (tuple(y.shape) for y in outputs), strict=True))
-
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        net(*net.inputs(), observe=observe)
-    assert found == {value: value.shape for node in graph for value in node.outputs}
-    totals = analyze(graph).totals
-    assert counter.get_total_flops() == 2 * (totals.macs + multiplied_zeros(graph))
-    # Shared parameters are one tensor.
-    assert totals.params + totals.buffers == sum(t.numel() for t in net.weights.values())
-
-
 @pytest.mark.parametrize("name", archcost.zoo_names())
 def test_torch_executes_the_network(name: str) -> None:
-    check(archcost.load(name), "meta")
+    graph = archcost.load(name)
+    found: dict[str, list[tuple[int, ...]]] = {}
+
+    def seen(step: Step) -> Step:
+        def see(*outputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            found[step.name] = [tuple(y.shape) for y in outputs]
+            return outputs
+
+        return step._replace(calls=(*step.calls, see))
+
+    with torch.device("meta"):
+        net = archcost.to_torch(graph).eval()
+        inputs = [torch.empty(value.shape) for value in graph.inputs]
+    net.steps = tuple(map(seen, net.steps))
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        net(*inputs)
+    assert found == {node.name: [value.shape for value in node.outputs] for node in graph}
+    totals = analyze(graph).totals
+    assert counter.get_total_flops() == 2 * (totals.macs + multiplied_zeros(graph))
+    # Shared parameters are one tensor. Batches seen are no buffer to archcost.
+    assert totals.params == sum(p.numel() for p in net.parameters())
+    buffers = dict(net.named_buffers())
+    counted = [b for name, b in buffers.items() if not name.endswith("num_batches_tracked")]
+    assert totals.buffers == sum(b.numel() for b in counted)

@@ -264,18 +264,19 @@ class ConvTranspose(Op):
         # Output u takes from input i where i * stride - before + j * dilation = u, 0 <= j < k.
         rank = inputs[0].rank - 2
         kernel, stride, dilation = self._geometry(rank)
-        fronts = (
-            [
-                max(0, d * (k - 1) + 1 - s) // 2
-                for k, s, d in zip(kernel, stride, dilation, strict=True)
-            ]
-            if self.padding == "same"
-            else [before for before, _ in pairs(self.kind, self.padding, rank)]
-        )
         return tuple(
             Reach((before - d * (k - 1)) / s, before / s, 1 / s)
-            for k, s, d, before in zip(kernel, stride, dilation, fronts, strict=True)
+            for k, s, d, before in zip(kernel, stride, dilation, self.fronts(rank), strict=True)
         )
+
+    def fronts(self, rank: int) -> tuple[int, ...]:
+        """Elements of the whole output that the padding takes away at its front."""
+        if self.padding == "same":
+            return tuple(
+                max(0, d * (k - 1) + 1 - s) // 2
+                for k, s, d in zip(*self._geometry(rank), strict=True)
+            )
+        return tuple(before for before, _ in pairs(self.kind, self.padding, rank))
 
     def _geometry(self, rank: int) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
         return (

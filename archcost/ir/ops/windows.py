@@ -83,6 +83,18 @@ class Windows:
             out.append(count)
         self.out = tuple(out)
 
+    def sides(self) -> list[tuple[int, int]]:
+        """Padding (before, after) under which no window hangs over the end.
+
+        It is more than ``padding`` behind where the number of windows was rounded up.
+        """
+        sides = []
+        for dim, (before, after) in enumerate(self.padding):
+            extent = self.dilation[dim] * (self.kernel[dim] - 1) + 1
+            end = (self.out[dim] - 1) * self.stride[dim] + extent
+            sides.append((before, max(after, end - self.sizes[dim] - before)))
+        return sides
+
     def covered(self) -> int:
         """Input elements read by all windows of one channel together, padding left out."""
         total = 1

@@ -1,0 +1,190 @@
+"""What a counting convention is: rules by operator, and the count that they give of a graph.
+
+A convention is one module: its docstring tells what is counted, what is not and what is peculiar;
+:class:`Convention` names where that was read; small functions, registered under the operators that
+they speak of, give the numbers::
+
+    FVCORE = Convention("fvcore", quantities=("macs",), about=__doc__, source="...", read="...")
+
+    FVCORE.rule("conv", "linear")(plain_macs)
+
+    @FVCORE.rule("batch_norm", why="batch normalisation counted as 2 per element")
+    def batch_norm(node: Node) -> Amounts:
+        return {"macs": 2 * node.outputs[0].type.numel}
+
+Every amount that is not ``mult-adds``' own has the reason of its rule, so that the whole difference
+to ``mult-adds`` is split by reason without a remainder.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from archcost.ir import Graph, Node
+
+Amounts = Mapping[str, int]
+"""quantity -> how much a rule counts of it"""
+NodeRule = Callable[[Node], Amounts]
+NodesRule = Callable[[Sequence[Node]], Amounts]
+GraphRule = Callable[[Graph], Amounts]
+Why = str | Callable[[Node], str]
+"""a reason, or how a node gives it"""
+
+
+def plain_macs(node: Node) -> Amounts:
+    """The rule of ``mult-adds``: the node's multiply-accumulates, without bias."""
+    return {"macs": node.application.macs}
+
+
+def unique_params(nodes: Sequence[Node]) -> Amounts:
+    """Trainable parameters, a shared one once."""
+    parameters = dict.fromkeys(p for node in nodes for p in node.parameters if p.trainable)
+    return {"params": sum(p.numel for p in parameters)}
+
+
+class Reason(NamedTuple):
+    """Why a convention's number differs from ``mult-adds``', and by how much."""
+
+    why: str
+    amount: int
+
+
+class Count(NamedTuple):
+    """A graph's numbers under a convention.
+
+    ``reasons`` add up to the main number's difference from ``mult-adds``; those of the largest
+    amount come first. ``ignored`` names the kinds of operators of the graph that compute
+    something and that the convention has no rule for.
+    """
+
+    convention: Convention
+    numbers: dict[str, int]
+    reasons: tuple[Reason, ...]
+    ignored: tuple[str, ...]
+
+    @property
+    def main(self) -> int:
+        """The number that is compared with ``mult-adds``."""
+        return self.numbers[self.convention.main]
+
+
+class _Rule(NamedTuple):
+    amounts: NodeRule
+    why: Why | None
+
+
+class Convention:
+    """A named way of counting.
+
+    Args:
+        name: as users write it (``netscope-2016``).
+        quantities: the numbers it gives, in the order in which they are shown.
+        about: what is counted, what is not, what is peculiar: its module's docstring.
+        source: program and version, or text, that the rules were read from.
+        read: the date of reading, ISO 8601.
+        main: the quantity that is compared with the MACs of ``mult-adds``; the first by default.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        quantities: Sequence[str],
+        about: str,
+        source: str,
+        read: str,
+        main: str | None = None,
+    ) -> None:
+        self.name = name
+        self.quantities = tuple(quantities)
+        self.about = about
+        self.source = source
+        self.read = read
+        self.main = main or self.quantities[0]
+        self._rules: dict[str, list[_Rule]] = {}
+        self._every: list[_Rule] = []
+        self._over_nodes: list[NodesRule] = []
+        self._over_graph: list[tuple[GraphRule, str]] = []
+
+    def __repr__(self) -> str:
+        return f"<convention {self.name}>"
+
+    @property
+    def title(self) -> str:
+        """The first line of what is to be said about it."""
+        return self.about.strip().partition("\n")[0]
+
+    def rule(self, *kinds: str, why: Why | None = None) -> Callable[[NodeRule], NodeRule]:
+        """Register a rule for nodes of these kinds of operators, or, without kinds, of all.
+
+        A kind may have several rules. The first stands for the node's multiply-accumulates: what
+        it counts more or less than those is a difference to ``mult-adds``; what any further rule
+        counts is one as a whole. ``why`` is the reason for the difference. It reads after an
+        amount: "batch normalisation counted as 2 per element".
+        """
+
+        def register(count: NodeRule) -> NodeRule:
+            rule = _Rule(count, why)
+            if not kinds:
+                self._every.append(rule)
+            for kind in kinds:
+                self._rules.setdefault(kind, []).append(rule)
+            return count
+
+        return register
+
+    def over_nodes(self, count: NodesRule) -> NodesRule:
+        """Register a rule for all nodes at once, for what does not add up node by node (params).
+
+        It gives no amount of the main quantity.
+        """
+        self._over_nodes.append(count)
+        return count
+
+    def over_graph(self, why: str) -> Callable[[GraphRule], GraphRule]:
+        """Register a rule for whole networks alone: what a program adds in its total."""
+
+        def register(count: GraphRule) -> GraphRule:
+            self._over_graph.append((count, why))
+            return count
+
+        return register
+
+    def count(self, graph: Graph, nodes: Sequence[Node] | None = None) -> Count:
+        """The numbers of ``graph`` or, if given, of just these of its nodes."""
+        numbers = dict.fromkeys(self.quantities, 0)
+        reasons: Counter[str] = Counter()
+        ignored: set[str] = set()
+        counted = graph.nodes if nodes is None else nodes
+        for node in counted:
+            kind = node.op.kind
+            owed = node.application.macs
+            rules = [*self._rules.get(kind, ()), *self._every]
+            if not rules and node.application.flops:
+                ignored.add(kind)
+            for rule in rules:
+                amounts = rule.amounts(node)
+                for quantity, amount in amounts.items():
+                    numbers[quantity] += amount
+                why = rule.why(node) if callable(rule.why) else rule.why
+                reasons[why or f"{kind} counted differently"] += amounts.get(self.main, 0) - owed
+                owed = 0
+            reasons[f"{kind} not counted"] -= owed
+        for over_nodes in self._over_nodes:
+            for quantity, amount in over_nodes(counted).items():
+                numbers[quantity] += amount
+        if nodes is None:
+            for over_graph, why in self._over_graph:
+                amounts = over_graph(graph)
+                for quantity, amount in amounts.items():
+                    numbers[quantity] += amount
+                reasons[why] += amounts.get(self.main, 0)
+        ranked = sorted(reasons.items(), key=lambda item: (-abs(item[1]), item[0]))
+        return Count(
+            self,
+            numbers,
+            tuple(Reason(why, amount) for why, amount in ranked if amount),
+            tuple(sorted(ignored)),
+        )

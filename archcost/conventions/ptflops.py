@@ -1,0 +1,220 @@
+"""ptflops: multiply-accumulates and elements, layers by the image, functions by the batch.
+
+Counted by layer, of the classes of torch.nn that it knows, and divided by the batch size:
+convolutions (transposed ones by the input elements that meet each weight) and linear layers at one
+for each multiply-accumulate and one for the bias of an output element; batch, group and instance
+normalisation at 2 an element, 1 without weights of its own; layer normalisation at 1; ReLU, ReLU6,
+ELU, LeakyReLU, PReLU and GELU at 1 an element; pools (sliding, global and adaptive) at 1 an input
+element; upsampling at 1 an output element.
+
+Counted by call of a function, for the whole batch: ReLU, ELU, PReLU, GELU, SiLU and softmax at 1 an
+element; pools at 1 an input element; upsampling at 1 an output element; matrix products at one for
+each multiply-accumulate; ``mul`` and ``add`` at 1 an element, which local response normalisation
+calls three times, beside an average pool over padded channels. An Lp pool is an average pool, a
+ReLU and a product. ``params`` are all trainable ones, a shared one once.
+
+Not counted: sigmoid, tanh, hard ones, SELU, CELU, Mish, softplus and log-softmax; sums and products
+written as ``+`` and ``*``; fractional pools and unpooling; and classes of a program's own,
+subclasses of known ones too: here locally connected layers, connection tables, DropConnect, scale
+and shift, radial basis.
+
+Peculiar: layers call the functions that are counted as well, so that a ReLU, ELU, PReLU, GELU, pool
+or upsampling that is a layer counts twice. With a batch of N the first time stands for an image,
+the second for N images; an upsampling layer counts the first image alone, and divides it by N. A
+matrix product whose first factor is broadcast over batches counts one of them. Of a network with
+several inputs, which it takes by name, it does not see the batch size, and divides by 1. A bias
+is counted among the MACs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from archcost.conventions.convention import (
+    Amounts,
+    Convention,
+    NodeRule,
+    Why,
+    plain_macs,
+    unique_params,
+)
+from archcost.conventions.torch_modules import (
+    divisors,
+    of_torch,
+    pooled_input,
+    transposed_output,
+)
+from archcost.ir import Graph, Node
+from archcost.ir.ops.convolution import Conv, ConvTranspose, DepthwiseConv
+from archcost.ir.ops.linear import Linear
+from archcost.ir.ops.normalization import (
+    BatchNorm,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    LocalResponseNorm,
+)
+
+PTFLOPS = Convention(
+    "ptflops",
+    quantities=("macs", "params"),
+    about=__doc__,
+    source="ptflops 0.7.5, ptflops/pytorch_engine.py and ptflops/pytorch_ops.py",
+    read="2026-11-21",
+)
+
+PTFLOPS.over_nodes(unique_params)
+
+_LAYERS: dict[str, list[NodeRule]] = {}
+"""kind -> rules that are divided by the batch size."""
+
+
+def _layer(*kinds: str, why: Why | None = None) -> Callable[[NodeRule], NodeRule]:
+    """Register what is counted of layers of these kinds."""
+
+    def register(count: NodeRule) -> NodeRule:
+        for kind in kinds:
+            _LAYERS.setdefault(kind, []).append(count)
+        return PTFLOPS.rule(*kinds, why=why)(count)
+
+    return register
+
+
+@PTFLOPS.over_graph("layers counted for one image of the batch")
+def by_image(graph: Graph) -> Amounts:
+    """What the layers of all images are counted, divided by the batch size, less that."""
+    layers = sum(rule(node)["macs"] for node in graph for rule in _LAYERS.get(node.op.kind, ()))
+    batch = graph.inputs[0].shape[0] if len(graph.inputs) == 1 else 1
+    return {"macs": layers // batch - layers}
+
+
+# --- layers --------------------------------------------------------------------------------------
+
+
+@_layer(
+    "conv", "depthwise_conv", "linear", why="layers of classes that it does not know not counted"
+)
+def known_layers(node: Node) -> Amounts:
+    """Multiply-accumulates of a class of torch.nn."""
+    return plain_macs(node) if of_torch(node) else {"macs": 0}
+
+
+_layer("conv_transpose")(plain_macs)
+
+
+@_layer(
+    "conv",
+    "depthwise_conv",
+    "conv_transpose",
+    "linear",
+    why="biases counted as 1 per output element",
+)
+def bias(node: Node) -> Amounts:
+    """1 an element of the module's output."""
+    op = node.op
+    assert isinstance(op, Conv | DepthwiseConv | ConvTranspose | Linear)
+    y = transposed_output(node) if isinstance(op, ConvTranspose) else node.outputs[0].type
+    return {"macs": y.numel if op.bias and of_torch(node) else 0}
+
+
+def _normalised(node: Node) -> int:
+    """What a normalised element is counted as."""
+    op = node.op
+    if isinstance(op, LayerNorm):
+        return 1
+    assert isinstance(op, BatchNorm | GroupNorm | InstanceNorm)
+    return 2 if op.affine else 1
+
+
+def _normalised_why(node: Node) -> str:
+    name = node.op.kind.replace("_norm", " normalisation")
+    return f"{name} counted as {_normalised(node)} per element"
+
+
+@_layer("batch_norm", "group_norm", "instance_norm", "layer_norm", why=_normalised_why)
+def normalisation(node: Node) -> Amounts:
+    """1 an element, 2 with weights of its own; layer normalisation always 1."""
+    return {"macs": _normalised(node) * node.inputs[0].type.numel}
+
+
+def _element_why(node: Node) -> str:
+    return f"{node.op.kind} counted as 1 per element"
+
+
+def _again_why(node: Node) -> str:
+    return f"{node.op.kind} counted again, as the function that its layer calls"
+
+
+_GLOBAL_POOLS = ("global_max_pool", "global_avg_pool", "adaptive_max_pool", "adaptive_avg_pool")
+_SLIDING_POOLS = ("max_pool", "avg_pool", "sum_pool")
+
+
+def _pool_why(node: Node) -> str:
+    return f"{node.op.kind} counted as 1 per input element"
+
+
+def elements(node: Node) -> Amounts:
+    """1 an input element."""
+    return {"macs": node.inputs[0].type.numel}
+
+
+def pooled_elements(node: Node) -> Amounts:
+    """1 an element of what the module of the pool is given."""
+    return {"macs": pooled_input(node).numel}
+
+
+_layer("relu", "relu6", "elu", "leaky_relu", "prelu", "gelu", "gelu_tanh", why=_element_why)(
+    elements
+)
+_layer(*_GLOBAL_POOLS, why=_pool_why)(elements)
+_layer(*_SLIDING_POOLS, why=_pool_why)(pooled_elements)
+
+
+@_layer("upsample", why="upsampling counted as 1 per output element, of one image")
+def upsampled_image(node: Node) -> Amounts:
+    """1 an output element of the first image."""
+    y = node.outputs[0].type
+    return {"macs": y.numel // y.shape[0]}
+
+
+# --- functions -----------------------------------------------------------------------------------
+
+
+PTFLOPS.rule("relu", "elu", "prelu", "gelu", "gelu_tanh", *_GLOBAL_POOLS, why=_again_why)(elements)
+PTFLOPS.rule(*_SLIDING_POOLS, why=_again_why)(pooled_elements)
+PTFLOPS.rule("silu", "softmax", why=_element_why)(elements)
+
+
+@PTFLOPS.rule("upsample", why=_again_why)
+def upsampled(node: Node) -> Amounts:
+    """1 an output element."""
+    return {"macs": node.outputs[0].type.numel}
+
+
+@PTFLOPS.rule("avg_pool", why="average pools over padding that does not count: their divisors")
+def divisor(node: Node) -> Amounts:
+    """1 an element of the ones whose means say what to divide by."""
+    return {"macs": divisors(node)}
+
+
+@PTFLOPS.rule("matmul", why="matrix products of a broadcast factor counted once")
+def matmul(node: Node) -> Amounts:
+    """Elements of the first factor, each as often as the second has columns."""
+    return {"macs": node.inputs[0].type.numel * node.outputs[0].shape[-1]}
+
+
+@PTFLOPS.rule("lrn", why="local response normalisation: the functions that it calls")
+def lrn(node: Node) -> Amounts:
+    """Two products, a sum and an average pool over channels padded on both sides; within channels
+    the average pool alone."""
+    op, x = node.op, node.inputs[0].type
+    assert isinstance(op, LocalResponseNorm)
+    if op.region == "within":
+        return {"macs": x.numel}
+    return {"macs": 3 * x.numel + x.numel // x.channels * (x.channels + op.size - 1)}
+
+
+@PTFLOPS.rule("lp_pool", why="Lp pools: the functions that they call")
+def lp_pool(node: Node) -> Amounts:
+    """An average pool, and of its output a ReLU and a product."""
+    return {"macs": pooled_input(node).numel + 2 * node.outputs[0].type.numel}

@@ -1,0 +1,105 @@
+"""torchinfo: each module's weights and biases, times the batch, times positions in convolutions.
+
+Counted, on the modules of :func:`archcost.to_torch`: each parameter that is called weight or bias
+is one multiply-accumulate for each sample, and in a class with ``Conv`` in its name one for each
+sample and output position. ``params`` are all of every module; ``param_bytes`` is their size.
+``output_bytes``, printed as "Forward/backward pass size", is twice the output of every module with
+parameters: the second time stands for the gradient.
+
+Not counted: whatever is no module (matrix products, sums, products, concatenations), and modules
+without parameters.
+
+Peculiar: a bias counts like a weight. A linear layer on a sequence, (N, T, in), counts at one place
+of T alone. A transposed convolution counts at each output position, a locally connected layer as if
+all its weights were used at every position. Weights and biases of normalisations, of PReLU and
+of a scale and shift count once for each sample, whatever the input's size, and so does the whole
+table of an embedding. Weights that several layers share count in each of them, as params too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+from archcost.conventions.convention import Amounts, Convention
+from archcost.conventions.torch_modules import transposed_output
+from archcost.ir import Node, TensorType
+
+TORCHINFO = Convention(
+    "torchinfo",
+    quantities=("macs", "params", "param_bytes", "output_bytes"),
+    about=__doc__,
+    source="torchinfo 1.8.0, torchinfo/layer_info.py and torchinfo/model_statistics.py",
+    read="2026-11-21",
+)
+
+_CONVOLUTIONS = ("conv", "depthwise_conv", "conv_transpose", "local_conv")
+
+
+@TORCHINFO.over_nodes
+def sizes(nodes: Sequence[Node]) -> Amounts:
+    """Parameters, shared ones for each layer, and bytes of them and of the outputs beside them."""
+    holders = [node for node in nodes if node.application.params]
+    stored = [p for node in holders for p in node.application.stored if p.trainable]
+    return {
+        "params": sum(p.numel for p in stored),
+        "param_bytes": sum(p.nbytes for p in stored),
+        "output_bytes": 2 * sum(_output(node).nbytes for node in holders),
+    }
+
+
+def _output(node: Node) -> TensorType:
+    """What the node's module gives."""
+    return transposed_output(node) if node.op.kind == "conv_transpose" else node.outputs[0].type
+
+
+def _params(node: Node, name: str) -> int:
+    """Elements of the node's parameter of that name; 0 if it has none."""
+    stored = node.application.stored
+    return sum(p.numel for p in stored if p.trainable and p.suffix == f".{name}")
+
+
+def _times(node: Node) -> int:
+    """How often each parameter is counted."""
+    shape = _output(node).shape
+    return shape[0] * prod(shape[2:]) if node.op.kind in _CONVOLUTIONS else shape[0]
+
+
+_WEIGHTS_WHY = {
+    "conv_transpose": "transposed convolution counted at each output position",
+    "local_conv": "each weight of a locally connected layer counted at every position",
+    "linear": "linear layer on a sequence counted at one place alone",
+}
+
+
+@TORCHINFO.rule(*_CONVOLUTIONS, "linear", why=lambda node: _WEIGHTS_WHY.get(node.op.kind, ""))
+def weights(node: Node) -> Amounts:
+    """Weights, each once for each sample, or for each sample and position."""
+    return {"macs": _params(node, "weight") * _times(node)}
+
+
+@TORCHINFO.rule(*_CONVOLUTIONS, "linear", why="biases counted as multiply-accumulates")
+def biases(node: Node) -> Amounts:
+    """Biases, counted like the weights."""
+    return {"macs": _params(node, "bias") * _times(node)}
+
+
+def _once_why(node: Node) -> str:
+    if node.op.kind == "embedding":
+        return "the whole embedding table counted for each sample"
+    return f"{node.op.kind}: its parameters counted once for each sample"
+
+
+@TORCHINFO.rule(
+    "batch_norm",
+    "layer_norm",
+    "group_norm",
+    "instance_norm",
+    "prelu",
+    "scale_shift",
+    "embedding",
+    why=_once_why,
+)
+def once_a_sample(node: Node) -> Amounts:
+    """Weights and biases, each once for each sample."""
+    return {"macs": (_params(node, "weight") + _params(node, "bias")) * _times(node)}

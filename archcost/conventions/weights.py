@@ -1,0 +1,42 @@
+"""Weights alone: parameters without biases and normalisation.
+
+Counted: the weights of convolutions and linear layers, a shared one once; multiply-accumulates as
+in ``mult-adds``.
+
+Not counted: biases, the scales and shifts of normalisations, slopes of activations.
+
+Peculiar: it is how papers of the years around 2012 to 2016 count in a worked example or in their
+heads (kernel x kernel x inputs x outputs), and how GoogLeNet's and VGG's authors explain their
+designs. It names no program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from archcost.conventions.convention import Amounts, Convention
+from archcost.conventions.mult_adds import multiply_accumulates
+from archcost.ir import Node
+
+WEIGHTS = Convention(
+    "weights",
+    quantities=("macs", "params"),
+    about=__doc__,
+    source="arXiv 1409.1556 (VGG), section 2.3, and arXiv 1409.4842 (GoogLeNet), Table 1",
+    read="2026-11-21",
+)
+
+multiply_accumulates(WEIGHTS)
+
+
+@WEIGHTS.over_nodes
+def weights(nodes: Sequence[Node]) -> Amounts:
+    """The parameters called weight of layers that count for depth."""
+    parameters = dict.fromkeys(
+        parameter
+        for node in nodes
+        if node.op.weighted
+        for parameter, spec in zip(node.parameters, node.application.parameters, strict=True)
+        if spec.name == "weight"
+    )
+    return {"params": sum(p.numel for p in parameters)}

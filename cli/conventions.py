@@ -1,0 +1,137 @@
+"""``archcost conventions``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from .options import Choice, ModelType, load_model, model_options, output_options
+from .output import chosen_format, progress, show, spare_the_model, write
+
+if TYPE_CHECKING:
+    from archcost.ir import Graph
+    from archcost.verify import Check
+
+FORMATS: Final = ("table", "markdown", "csv", "json", "latex")
+
+
+class ConventionType(Choice):
+    """A convention's name; the names are read when they are needed."""
+
+    name = "convention"
+
+    def __init__(self) -> None:
+        pass
+
+    @property
+    def choices(self) -> tuple[str, ...]:  # type: ignore[override]
+        from archcost.conventions import CONVENTIONS
+
+        return CONVENTIONS
+
+
+@click.command(
+    "conventions",
+    epilog="""\b
+Examples:
+  archcost conventions
+  archcost conventions resnet50
+  archcost conventions alexnet --only netscope-2016 --only netscope-2018
+  archcost conventions simplenet --batch 8 --format json
+  archcost conventions mobilenet-v1 --verify
+
+docs/conventions.md tells the rules of each convention.
+""",
+)
+@click.argument("model", type=ModelType(), required=False)
+@click.option(
+    "--only",
+    type=ConventionType(),
+    multiple=True,
+    metavar="CONVENTION",
+    help="Only this convention; repeatable.",
+)
+@click.option(
+    "--verify",
+    is_flag=True,
+    help="Run the installed programs on the network as a PyTorch module and compare; status 1 "
+    "where a number differs.",
+)
+@model_options
+@output_options(*FORMATS)
+@click.pass_context
+def command(
+    ctx: click.Context,
+    model: str | None,
+    only: tuple[str, ...],
+    verify: bool,
+    inputs: tuple[tuple[int, ...], ...],
+    batch: int | None,
+    settings: dict[str, Any],
+    dtype: str | None,
+    format_: str | None,
+    output: str | None,
+) -> None:
+    """What MODEL costs by every convention, and why the numbers differ.
+
+    Each convention counts as a program or a body of papers counts. Its
+    difference to mult-adds (the multiply-accumulates of convolutions, linear
+    layers and matrix products) is split by the rule that causes it. Without
+    MODEL: what the conventions are, with --only all that there is to say of one.
+    """
+    from archcost.conventions import CONVENTIONS, convention
+    from archcost.report.json import dump
+
+    chosen = [convention(name) for name in CONVENTIONS if not only or name in only]
+    format_ = chosen_format(FORMATS, format_, output)
+    if model is None:
+        from archcost.report import conventions as about
+
+        if verify:
+            raise click.UsageError("--verify needs a MODEL")
+        if format_ == "json":
+            write(dump(about.about_document(chosen)), output)
+        elif format_ == "markdown":
+            write(about.about_markdown(chosen), output)
+        elif format_ == "table" and only:
+            write(about.about_text(chosen), output)
+        else:
+            show(about.about_table(chosen), format_, output)
+        return
+    spare_the_model(model, output)
+    from archcost.report.conventions import conventions_document, conventions_table
+
+    graph = load_model(model, inputs, batch, settings, dtype)
+    counts = [c.count(graph) for c in chosen]
+    if not verify:
+        if format_ == "json":
+            write(dump(conventions_document(graph, counts)), output)
+        else:
+            show(conventions_table(graph, counts), format_, output)
+        return
+    from archcost.report.conventions import checks_table
+
+    checks = _checks(graph, [c.name for c in chosen])
+    if format_ == "json":
+        write(dump(conventions_document(graph, counts, checks)), output)
+    else:
+        show(checks_table(graph, checks), format_, output)
+    if not all(check.agrees for check in checks if check.counted is not None):
+        ctx.exit(1)
+
+
+def _checks(graph: Graph, names: list[str]) -> list[Check]:
+    """The installed programs' numbers of ``graph``, for those of the conventions that have one.
+
+    Raises:
+        click.UsageError: none of them has one that is installed.
+    """
+    from archcost.verify import counters, verify
+
+    installed = [name for name in counters() if name in names]
+    if not installed:
+        raise click.UsageError(
+            "--verify needs PyTorch and one of the programs: pip install 'archcost[validate]'"
+        )
+    return [check for name in progress(installed, "Counting") for check in verify(graph, [name])]

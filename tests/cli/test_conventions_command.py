@@ -1,0 +1,99 @@
+"""``archcost conventions``."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from command_line import call, ok
+
+import archcost
+from archcost.conventions import CONVENTIONS, convention
+
+NETSCOPE = {"macc", "comp", "add", "div", "exp", "activations", "params"}
+
+
+def document(*arguments: str) -> dict:
+    return json.loads(ok("conventions", *arguments, "--format", "json"))
+
+
+def test_json_has_every_convention_by_its_name() -> None:
+    found = document("resnet50")["conventions"]
+    assert list(found) == list(CONVENTIONS)
+    assert set(found["netscope-2016"]) == NETSCOPE
+    assert {"macs", "params"} <= set(found["ptflops"])
+    graph = archcost.load("resnet50")
+    for name, numbers in found.items():
+        assert numbers == convention(name).count(graph).numbers
+
+
+def test_differences_add_up() -> None:
+    about = document("alexnet")
+    base = about["conventions"]["mult-adds"]["macs"]
+    for name, reasons in about["differences"].items():
+        main = about["conventions"][name][convention(name).main]
+        assert main - base == sum(reason["amount"] for reason in reasons)
+        assert all(reason["why"] and reason["amount"] for reason in reasons)
+    assert about["differences"]["mult-adds"] == []
+
+
+def test_options_of_the_model_reach_it() -> None:
+    one, four = document("lenet5"), document("lenet5", "--batch", "4")
+    assert four["conventions"]["torch"]["flops"] == 4 * one["conventions"]["torch"]["flops"]
+    assert four["inputs"] == [[4, *one["inputs"][0][1:]]]
+
+
+def test_the_table_fits_a_terminal_and_says_why() -> None:
+    text = ok("conventions", "mobilenet-v1")
+    assert max(map(len, text.splitlines())) <= 80
+    assert " ".join(text.split()).count("batch normalisation") > 1
+    for name in CONVENTIONS:
+        assert name in text
+    assert "568.74 M" in text
+
+
+@pytest.mark.parametrize("format_", ["table", "markdown", "csv", "latex"])
+def test_formats(format_: str) -> None:
+    text = ok("conventions", "lenet5", "--format", format_).replace("{}", "")
+    assert all(name in text for name in CONVENTIONS)
+    assert text.endswith("\n")
+
+
+def test_without_a_model_it_tells_what_they_are() -> None:
+    about = json.loads(ok("conventions", "--format", "json"))
+    assert [entry["name"] for entry in about] == list(CONVENTIONS)
+    for entry in about:
+        assert entry["source"]
+        assert entry["main"] in entry["quantities"]
+    assert convention("netscope-2016").about.strip() in ok("conventions", "--only", "netscope-2016")
+
+
+def test_only() -> None:
+    assert list(document("lenet5", "--only", "fvcore")["conventions"]) == ["fvcore"]
+    refused = call("conventions", "lenet5", "--only", "fcvore")
+    assert refused.exit_code == 2
+    assert "did you mean 'fvcore'" in refused.stderr
+
+
+def test_verify_needs_a_model_and_a_program() -> None:
+    assert call("conventions", "--verify").exit_code == 2
+    refused = call("conventions", "lenet5", "--verify", "--only", "exact")
+    assert refused.exit_code == 2
+    assert "archcost[validate]" in refused.stderr
+
+
+def test_verify() -> None:
+    pytest.importorskip("torch")
+    found = document("alexnet", "--verify", "--only", "torch", "--batch", "2")
+    (check,) = found["checks"]
+    assert check["agrees"] is True
+    assert check["counted"] == check["computed"] == found["conventions"]["torch"]["flops"]
+    assert "equal" in ok("conventions", "alexnet", "--verify", "--only", "torch")
+
+
+def test_verify_says_no_where_a_program_counts_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    monkeypatch.setattr("archcost.verify.torch.count", lambda module, graph: {"flops": 1})
+    result = call("conventions", "lenet5", "--verify", "--only", "torch")
+    assert result.exit_code == 1
+    assert "differs" in result.stdout
