@@ -35,16 +35,24 @@ format: $(DEV)  ## put the code into the house's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# What stands between <!-- NAME:begin --> and <!-- NAME:end --> in a file is that of build/NAME.md.
+put = sed -i -e '/$(1):begin/,/$(1):end/{/$(1):/!d}' -e '/$(1):begin/r build/$(1).md' $(2)
+
 docs: $(DEV)  ## what is generated in docs/ and reports/
 	@mkdir -p build
 	$(BIN)/archcost operators --format markdown -o build/operators.md
-	sed -i -e '/operators:begin/,/operators:end/{/operators:/!d}' \
-	  -e '/operators:begin/r build/operators.md' docs/spec-language.md
+	$(call put,operators,docs/spec-language.md)
 	{ echo '```text'; COLUMNS=80 $(BIN)/archcost report simplenet; echo '```'; } > build/report.md
-	sed -i -e '/report:begin/,/report:end/{/report:/!d}' \
-	  -e '/report:begin/r build/report.md' README.md
+	$(call put,report,README.md)
+	$(BIN)/archcost conventions --format markdown -o build/conventions.md
+	$(call put,conventions,docs/conventions.md)
+	$(BIN)/archcost reproduce --claims --format markdown -o build/claims.md
+	$(call put,claims,docs/published.md)
 	$(BIN)/archcost zoo list --format markdown -o build/zoo.md
 	{ echo '<!-- made by: archcost zoo list --format markdown -->'; cat build/zoo.md; } > reports/zoo.md
+	$(BIN)/archcost reproduce --format markdown -o build/published.md || [ $$? = 1 ]
+	{ echo '<!-- made by: archcost reproduce --format markdown -->'; cat build/published.md; } \
+	  > reports/published-tables.md
 
 bench: $(PEERS)  ## speed, beside the other counters
 	$(BIN)/pytest -s tests/benchmarks

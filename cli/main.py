@@ -16,7 +16,7 @@ from .output import tell
 
 # A command NAME is the object `command` in the module beside this one that has its name; a module
 # is imported when its command is used.
-COMMANDS: Final = ("report", "conventions", "zoo", "operators", "completion")
+COMMANDS: Final = ("report", "conventions", "reproduce", "zoo", "operators", "completion")
 
 REFUSED: Final = 2
 INTERRUPTED: Final = 130

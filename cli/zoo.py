@@ -160,15 +160,16 @@ def show_(name: str, format_: str | None, output: str | None) -> None:
     from archcost.analysis import analyze
     from archcost.ir import ArchcostError
     from archcost.published.accuracies import published_accuracies
-    from archcost.published.costs import published_costs
+    from archcost.published.tables import cells_of
+    from archcost.published.verdicts import judge
     from archcost.report.zoo import ZooSheet
     from archcost.sources.zoo import find
 
     entry = find(name)
     sheet = ZooSheet(entry, analyze(entry.graph()), [], [])
     try:  # broken data does not hide the network
-        for cost in published_costs(entry.name):
-            sheet.costs.append(cost.compare())
+        for table, cell in cells_of(entry.name):
+            sheet.costs.append(judge(table, cell))
         sheet.accuracies.extend(published_accuracies(entry.name))
     except ArchcostError as error:
         tell("warning", f"published numbers are left out: {error}")

@@ -59,7 +59,7 @@ def test_the_wheel_holds_what_the_tree_holds(wheel: Path) -> None:
     assert f"{info}/licenses/LICENSE" in names
     for some in ("py.typed", "cli/main.py", "zoo_specs/simplenet.yaml", "zoo_specs/blocks/"):
         assert any(name.startswith(f"archcost/{some}") for name in held)
-    assert any(name.startswith("archcost/published/costs/") for name in held)
+    assert any(name.startswith("archcost/published/tables/") for name in held)
 
 
 def test_the_wheel_works_alone(wheel: Path, tmp_path: Path) -> None:

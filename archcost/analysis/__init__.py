@@ -10,7 +10,7 @@ from archcost.analysis.memory import (
 from archcost.analysis.receptive import ReceptiveField, receptive_fields
 from archcost.analysis.result import Analysis, LayerCost, Totals, analyze
 from archcost.analysis.storage import STORAGE_DTYPES, storage_bytes
-from archcost.analysis.structure import connections, depth
+from archcost.analysis.structure import depth
 
 __all__ = [
     "STORAGE_DTYPES",
@@ -21,7 +21,6 @@ __all__ = [
     "Totals",
     "TrainingMemory",
     "analyze",
-    "connections",
     "depth",
     "forward_memory",
     "receptive_fields",

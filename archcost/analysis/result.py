@@ -15,7 +15,7 @@ from archcost.analysis.memory import (
 )
 from archcost.analysis.receptive import ReceptiveField, receptive_fields
 from archcost.analysis.storage import STORAGE_DTYPES, packed_bytes, storage_bytes
-from archcost.analysis.structure import connections, depth
+from archcost.analysis.structure import depth
 from archcost.ir import WORK_KINDS, Application, Graph, Node, Shape, Value, Work
 from archcost.ir.collector import collector_paused
 
@@ -86,11 +86,6 @@ class LayerCost:
         """FLOPs for each byte of traffic; 0 where there is no traffic."""
         traffic = self.traffic_bytes
         return self.flops / traffic if traffic else 0.0
-
-    @property
-    def connections(self) -> int:
-        """Connections in the sense of LeCun et al. (1998)."""
-        return connections(self.node)
 
     def __repr__(self) -> str:
         return f"<{self.op} {self.name}: {self.params} params, {self.macs} macs>"
@@ -216,11 +211,6 @@ class Analysis:
     def storage_bytes(self, bits: int, *, sparsity: float = 0.0, index_bits: int = 0) -> int:
         """Stored size; see :func:`archcost.analysis.storage.storage_bytes`."""
         return storage_bytes(self.graph, bits, sparsity=sparsity, index_bits=index_bits)
-
-    @property
-    def connections(self) -> int:
-        """Connections of the whole network in the sense of LeCun et al. (1998)."""
-        return sum(row.connections for row in self.layers)
 
     def __rich__(self) -> Any:
         return repr(self) if self.viewer is None else self.viewer.rich(self)

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from archcost.ir import shape_text
 from archcost.report.format import binary_bytes, count, decimal_bytes, exact, setting
 from archcost.report.json import rows
+from archcost.report.reproduction import judgement
 from archcost.report.summary import Fact, citation
 from archcost.report.table import Column, Table
 
 if TYPE_CHECKING:
     from archcost.analysis import Analysis
     from archcost.published.accuracies import PublishedAccuracy
-    from archcost.published.costs import Comparison
+    from archcost.published.verdicts import Verdict
     from archcost.sources.zoo import Entry
 
 MOST_RELATIVES: Final = 8
@@ -37,7 +38,7 @@ class ZooSheet(NamedTuple):
 
     entry: Entry
     analysis: Analysis
-    costs: list[Comparison]
+    costs: list[Verdict]
     accuracies: list[PublishedAccuracy]
 
 
@@ -102,7 +103,9 @@ def sheet_document(sheet: ZooSheet) -> dict[str, Any]:
             "depth": totals.depth,
         },
         "published": {
-            "costs": [comparison.as_dict() for comparison in sheet.costs],
+            "costs": [
+                {**verdict.as_dict(), "source": verdict.table.source} for verdict in sheet.costs
+            ],
             "accuracies": [asdict(accuracy) for accuracy in sheet.accuracies],
         },
     }
@@ -192,8 +195,10 @@ def _published(sheet: ZooSheet) -> list[Fact]:
     """Published costs that archcost agrees with, by source; those it does not; accuracies."""
     if not (sheet.costs or sheet.accuracies):
         return [Fact("Published", ("no cost or accuracy of it is in archcost's data",))]
-    lines = _paragraphs("Agrees with", _by_source(c for c in sheet.costs if c.agrees))
-    lines += _paragraphs("Differs from", map(_difference, (c for c in sheet.costs if not c.agrees)))
+    agreed = [verdict for verdict in sheet.costs if verdict.kind == "match"]
+    others = [verdict for verdict in sheet.costs if verdict.kind != "match"]
+    lines = _paragraphs("Agrees with", _by_source(agreed))
+    lines += _paragraphs("Differs from", map(_difference, others))
     cells: dict[str, list[str]] = {}
     for accuracy in sheet.accuracies:
         where = ", ".join(filter(None, (accuracy.source, accuracy.table, accuracy.place)))
@@ -206,52 +211,54 @@ def _published(sheet: ZooSheet) -> list[Fact]:
     return lines
 
 
-def _by_source(comparisons: Iterable[Comparison]) -> Iterable[str]:
+def _by_source(verdicts: Iterable[Verdict]) -> Iterable[str]:
     sources: dict[str, list[str]] = {}
-    for comparison in comparisons:
-        said = _computed(comparison)
-        if comparison.agreement == "cut off":
-            said += " cut off"
-        texts = sources.setdefault(comparison.cost.source, [])
-        texts.append(f"{_printed(comparison)} ({said})")
+    for verdict in verdicts:
+        texts = sources.setdefault(verdict.table.source, [])
+        texts.append(f"{_printed(verdict)} ({_computed(verdict)})")
     return (f"{source}: {', '.join(texts)}" for source, texts in sources.items())
 
 
-def _difference(comparison: Comparison) -> str:
-    cost = comparison.cost
+def _difference(verdict: Verdict) -> str:
     return (
-        f"{cost.source}: {_printed(comparison)}, archcost {_computed(comparison)}. "
-        f"{cost.differs or ''}"
+        f"{verdict.table.source}: {_printed(verdict)}, archcost {_computed(verdict)}; "
+        f"{judgement(verdict)}. {verdict.explanation}"
     ).rstrip()
 
 
-def _computed(comparison: Comparison) -> str:
-    text = exact(comparison.computed)
-    if comparison.cost.quantity != "storage_bytes":
+def _computed(verdict: Verdict) -> str:
+    number, measure = verdict.computed, verdict.cell.measure
+    if measure.relation or number.denominator != 1:
+        return f"{float(number):.4g}"
+    text = exact(int(number))
+    if verdict.convention not in ("exact", "mult-adds"):
+        return f"{text} by {verdict.convention}"
+    if measure.quantity != "storage_bytes":
         return text
-    scaled = binary_bytes if comparison.cost.unit == "MiB" else decimal_bytes
-    return f"{scaled(comparison.computed)}, {text} bytes"
+    scaled = binary_bytes if verdict.cell.printed.binary else decimal_bytes
+    return f"{scaled(int(number))}, {text} bytes"
 
 
-_NAMES: Final = {"macs": "MACs", "flops": "FLOPs", "storage_bytes": "storage"}
+_NAMES: Final = {"macs": "MACs", "macc": "MACC", "flops": "FLOPs", "storage_bytes": "storage"}
 
 
-def _printed(comparison: Comparison) -> str:
+def _printed(verdict: Verdict) -> str:
     """``params 5.4 M``, with what it speaks of besides where that is not the whole network."""
-    cost = comparison.cost
-    text = f"{_NAMES.get(cost.quantity, cost.quantity)} {cost.printed}"
-    if cost.unit != "1":
-        text += f" {cost.unit}"
-    if cost.layer:
-        text += f" of {cost.layer}"
-    where = _settings(cost.settings)
-    if cost.input:
-        where.append(shape_text(cost.input))
+    cell, measure = verdict.cell, verdict.cell.measure
+    text = f"{_NAMES.get(measure.quantity, measure.quantity)} {cell.printed.text}"
+    if cell.printed.unit not in (None, "1"):
+        text += f" {cell.printed.unit}"
+    part = measure.layer or measure.only
+    if part:
+        text += f" of {part if isinstance(part, str) else ', '.join(map(str, part))}"
+    where = _settings(measure.settings)
+    if measure.input:
+        where.append(shape_text(measure.input))
     if where:
         text += f" at {' '.join(where)}"
-    if cost.digits:
-        text += f" in {cost.digits} digit{'s' if cost.digits > 1 else ''}"
-    return f"{text} [{cost.counted}]" if cost.counted else text
+    if cell.printed.digits:
+        text += f" in {cell.printed.digits} digit{'s' if cell.printed.digits > 1 else ''}"
+    return text
 
 
 def _settings(settings: Mapping[str, Any]) -> list[str]:

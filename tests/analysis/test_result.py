@@ -99,7 +99,6 @@ def test_a_row_tells_what_its_node_is() -> None:
     assert row.receptive_field is not None
     assert row.receptive_field.size == (3, 3)
     assert repr(row) == "<conv conv1/conv: 432 params, 442368 macs>"
-    assert row.connections == 442368
     assert repr(analysis).startswith("<analysis of resnet20: ")
 
 

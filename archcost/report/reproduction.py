@@ -1,0 +1,290 @@
+"""What ``archcost reproduce`` shows: published numbers beside computed ones, with the verdicts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Final
+
+from archcost.ir import Shape, shape_text
+from archcost.report.format import as_printed, count
+from archcost.report.table import Column, Document, Section, Table
+
+if TYPE_CHECKING:
+    from archcost.published.alike import Alike
+    from archcost.published.verdicts import Verdict
+
+STYLES: Final[Mapping[str, str]] = {
+    "match": "green",
+    "other convention": "cyan",
+    "erratum": "yellow",
+    "not reproduced": "bold red",
+}
+COLUMNS: Final = (
+    Column("row", "Row", "text"),
+    Column("column", "Column", "text"),
+    Column("printed", "Printed", "text"),
+    Column("computed", "Computed", "text"),
+    Column("verdict", "Verdict", "text", 1, STYLES),
+    Column("explanation", "Explanation", "sentences", 2),
+)
+_SHORT: Final = {"match under another convention": "other convention"}
+TALLY_COLUMNS: Final = (
+    Column("table", "Table", "text"),
+    Column("cells", "Cells", "integer"),
+    Column("match", "Match", "integer"),
+    Column("other", "Other convention", "integer"),
+    Column("erratum", "Erratum", "integer"),
+    Column("not_reproduced", "Not reproduced", "integer"),
+)
+MISPRINTS: Final = frozenset(
+    {
+        "swapped digits",
+        "wrong digit",
+        "lost digit",
+        "factor",
+        "unit",
+        "other row",
+        "shifted row",
+        "other column",
+    }
+)
+"""Claims of errata that are slips of the pen; others say that something else was counted."""
+KEYS: Final = (
+    "table",
+    "row",
+    "column",
+    "printed",
+    "computed",
+    "convention",
+    "verdict",
+    "claim",
+    "explanation",
+)
+"""What CSV has of a cell, and JSON besides other things."""
+
+
+def verdict_tables(verdicts: Iterable[Verdict]) -> list[Table]:
+    """A table for each printed one, one row a cell."""
+    return [
+        Table(
+            f"{printed.name}: {printed.title} ({printed.source})",
+            COLUMNS,
+            tuple(map(_row, cells)),
+            notes=printed.notes,
+        )
+        for printed, cells in groupby(verdicts, key=lambda verdict: verdict.table)
+    ]
+
+
+def _row(verdict: Verdict) -> tuple[Any, ...]:
+    cell = verdict.cell
+    return (
+        cell.row,
+        cell.column,
+        cell.printed.text,
+        _computed(verdict),
+        _SHORT.get(verdict.kind, verdict.kind),
+        tuple(filter(None, (_why(verdict), verdict.problem))),
+    )
+
+
+def _computed(verdict: Verdict) -> str:
+    """The computed number in the unit of the printed one."""
+    printed = verdict.cell.printed
+    number = as_printed(verdict.computed / printed.scale, printed.number)
+    return number if printed.symbol == "1" else f"{number} {printed.symbol}"
+
+
+def judgement(verdict: Verdict) -> str:
+    """The verdict in words, with the convention or claim that it names."""
+    if verdict.kind == "match under another convention":
+        return f"match by {verdict.convention}"
+    return f"{verdict.kind}: {verdict.claim}" if verdict.claim else verdict.kind
+
+
+def _why(verdict: Verdict) -> str:
+    """The explanation, after the convention or claim that the verdict names."""
+    named = verdict.claim
+    if verdict.kind == "match under another convention":
+        named = f"by {verdict.convention}"
+    if not named:
+        return verdict.explanation
+    return f"{named}: {verdict.explanation}" if verdict.explanation else named
+
+
+def tally_table(tallies: Mapping[str, Mapping[str, int]]) -> Table:
+    """How many cells of each printed table have which verdict, and of all together."""
+    rows = tuple((name, sum(counts.values()), *counts.values()) for name, counts in tallies.items())
+    sums = [sum(numbers) for numbers in list(zip(*rows, strict=True))[1:]]
+    total: tuple[Any, ...] = ("all", *sums)
+    return Table("Verdicts", TALLY_COLUMNS, rows, total if len(rows) > 1 else None)
+
+
+def flat_table(verdicts: Iterable[Verdict]) -> Table:
+    """All cells in one table, as CSV has them."""
+    rows = tuple(
+        tuple(None if (value := verdict.as_dict()[key]) is None else str(value) for key in KEYS)
+        for verdict in verdicts
+    )
+    return Table("", tuple(Column(key, key, "text") for key in KEYS), rows)
+
+
+def claims_table(claims: Mapping[str, Callable[..., Any]]) -> Table:
+    """Each claim with what its test says of itself."""
+    columns = (Column("claim", "Claim", "text"), Column("about", "What it says", "sentences"))
+    rows = tuple((name, (_summary(test),)) for name, test in claims.items())
+    return Table("", columns, rows)
+
+
+def _summary(test: Callable[..., Any]) -> str:
+    return " ".join((test.__doc__ or "").split("\n\n")[0].split())
+
+
+def verdicts_document(
+    shown: Sequence[Verdict], tallies: Mapping[str, Mapping[str, int]]
+) -> Document:
+    """The cells ``shown``, table by table, and the tally of all."""
+    return Document("", (*verdict_tables(shown), tally_table(tallies)))
+
+
+def whole_document(
+    verdicts: Sequence[Verdict],
+    tallies: Mapping[str, Mapping[str, int]],
+    networks: Sequence[Alike],
+) -> Document:
+    """All tables, after a summary: what holds, and what the SimpleNet paper's appendix comes to.
+
+    ``networks`` are those of the appendix, counted alike.
+    """
+    open_cells = [verdict for verdict in verdicts if verdict.kind == "not reproduced"]
+    return Document(
+        "Published tables, reproduced",
+        (
+            Section("What this is", (_introduction(verdicts),)),
+            tally_table(tallies),
+            *_simplenet(verdicts, networks),
+            *(_cells_table("Not reproduced", open_cells) for _ in open_cells[:1]),
+            *verdict_tables(verdicts),
+        ),
+    )
+
+
+def _introduction(verdicts: Sequence[Verdict]) -> str:
+    counts = Counter(verdict.kind for verdict in verdicts)
+    tables = len({verdict.table.name for verdict in verdicts})
+    return (
+        f"{len(verdicts)} numbers that papers, slides and program pages print about the cost of "
+        f"networks, in {tables} tables, each computed by archcost from the network's graph. "
+        f"{counts['match']} match at the printed precision (rounded or cut off); "
+        f"{counts['match under another convention']} match under another counting convention, "
+        f"which is named; {counts['erratum']} are wrong or speak of something else, in a way that "
+        f"the program checks; {counts['not reproduced']} could not be reproduced."
+    )
+
+
+def _simplenet(verdicts: Sequence[Verdict], networks: Sequence[Alike]) -> list[Section | Table]:
+    own = [verdict for verdict in verdicts if verdict.table.name.startswith("simplenet/")]
+    if not own or not networks:
+        return []
+    appendix = [verdict for verdict in own if verdict.table.name == "simplenet/appendix"]
+    counts = Counter(verdict.kind for verdict in appendix)
+    misprints = [v for v in own if v.claim in MISPRINTS]
+    others = [v for v in own if v.kind == "erratum" and v.claim not in MISPRINTS]
+    text = (
+        f'Of the {len(appendix)} cells of the appendix "Flops and Parameter Comparison", '
+        f"{counts['match']} hold as printed, by the rules of the program that counted "
+        f"them, Netscope in its state of 2016; {counts['erratum']} do not, each for a "
+        "reason that is checked."
+    )
+    return [
+        Section("For readers of the SimpleNet paper", (text, *_unfair(networks))),
+        _cells_table("Misprinted in the SimpleNet paper", misprints),
+        _cells_table("Counted of something else in the SimpleNet paper", others),
+        _netscope_table(networks),
+        _own_table(networks),
+    ]
+
+
+def _unfair(networks: Sequence[Alike]) -> Iterator[str]:
+    """What the appendix charges some networks for and not others."""
+    *table, last = networks
+    charged = [n.row for n in table if n.charged]
+    spared = [n.row for n in table if n.charged is False]
+    none = [n.row for n in table if n.charged is None]
+    yield (
+        f"Charged for normalisation are {_listed(charged)}. Not charged, though normalised: "
+        f"{_listed(spared)}. Without any: {_listed(none)}."
+    )
+    sizes: dict[Shape, list[str]] = {}
+    for network in table:
+        sizes.setdefault(network.input, []).append(network.row)
+    said = "; ".join(f"{_listed(rows)} at {shape_text(size)}" for size, rows in sizes.items())
+    first = table[0]
+    yield (
+        f"The networks are counted at different inputs: {said}. MACs grow with the input's area: "
+        f"{first.row} takes {count(first.macs)} for an image of {shape_text(first.input)}, and "
+        f"{count(last.macs)} as its authors trained it on ImageNet, at "
+        f"{shape_text(last.input)}."
+    )
+    less = sorted((n for n in table[1:] if n.macs < last.macs), key=lambda n: n.macs)
+    more = sorted((n for n in table[1:] if n.macs >= last.macs), key=lambda n: n.macs)
+    yield (
+        f"At that size {first.row} takes more MACs than {_listed([n.row for n in less])}, and "
+        f"fewer than {_listed([n.row for n in more])}."
+    )
+    ungrouped = [n.row for n in table if n.ungrouped]
+    if ungrouped:
+        yield (
+            "Grouped convolutions are counted as if they had one group, and so too high: "
+            f"{_listed(ungrouped)}."
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    if len(names) < 2:
+        return "".join(names) or "no network"
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _cells_table(title: str, verdicts: Sequence[Verdict]) -> Table:
+    columns = (Column("table", "Table", "text"), *COLUMNS)
+    rows = tuple((verdict.table.name, *_row(verdict)) for verdict in verdicts)
+    return Table(title, columns, rows).without({"verdict"})
+
+
+def _netscope_table(networks: Sequence[Alike]) -> Table:
+    quantities = list(networks[0].counted)
+    columns = (
+        Column("row", "Network", "text"),
+        *(Column(quantity, quantity, "count") for quantity in quantities),
+    )
+    rows = tuple((n.row, *(n.counted[quantity] for quantity in quantities)) for n in networks)
+    return Table(
+        "The appendix, all counted alike by Netscope's rules of 2016, with normalisation",
+        columns,
+        rows,
+    )
+
+
+def _own_table(networks: Sequence[Alike]) -> Table:
+    columns = (
+        Column("row", "Network", "text"),
+        Column("input", "Input", "shape"),
+        Column("params", "Params", "count"),
+        Column("macs", "MACs", "count"),
+        Column("flops", "FLOPs", "count"),
+        Column("pixel_macs", "MACs a pixel", "count"),
+        Column("normalised", "Normalised elements", "count"),
+    )
+    rows = tuple(
+        (n.row, n.input, n.params, n.macs, n.flops, round(n.pixel_macs), n.normalised)
+        for n in networks
+    )
+    note = (
+        "A pixel is one of the input's. FLOPs are 2 for a multiply-accumulate and 1 for every "
+        "other elementary operation, biases and normalisation included."
+    )
+    title = "The appendix, all counted alike by archcost's exact count"
+    return Table(title, columns, rows, notes=(note,))
