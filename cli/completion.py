@@ -20,9 +20,10 @@ Examples:
 @click.argument("shell", type=Choice(("bash", "zsh", "fish")), metavar="{bash|zsh|fish}")
 @click.pass_context
 def command(ctx: click.Context, shell: str) -> None:
-    """Print the script that makes a shell complete archcost's commands.
+    """Print the script that completes commands in a shell.
 
-    It completes commands, options and the zoo's names.
+    It completes commands, options and the names of networks, conventions and
+    printed tables.
     """
     from click.shell_completion import get_completion_class
 

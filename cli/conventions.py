@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from .options import Choice, ModelType, load_model, model_options, output_options
-from .output import chosen_format, progress, show, spare_the_model, write
+from .output import chosen_format, progress, show, spare_the_model, tell, write
 
 if TYPE_CHECKING:
     from archcost.ir import Graph
@@ -55,7 +55,7 @@ docs/conventions.md tells the rules of each convention.
 @click.option(
     "--verify",
     is_flag=True,
-    help="Run the installed programs on the network as a PyTorch module and compare; status 1 "
+    help="Run the installed programs on the network, as a PyTorch module, and compare; status 1 "
     "where a number differs.",
 )
 @model_options
@@ -73,10 +73,10 @@ def command(
     format_: str | None,
     output: str | None,
 ) -> None:
-    """What MODEL costs by every convention, and why the numbers differ.
+    """What MODEL costs by each convention, and why they differ.
 
     Each convention counts as a program or a body of papers counts. Its
-    difference to mult-adds (the multiply-accumulates of convolutions, linear
+    difference from mult-adds (the multiply-accumulates of convolutions, linear
     layers and matrix products) is split by the rule that causes it. Without
     MODEL: what the conventions are, with --only all that there is to say of one.
     """
@@ -88,14 +88,14 @@ def command(
     if model is None:
         from archcost.report import conventions as about
 
-        if verify:
-            raise click.UsageError("--verify needs a MODEL")
+        if verify or inputs or batch or settings or dtype:
+            raise click.UsageError("--verify, --input, --batch, --set and --dtype need a MODEL")
         if format_ == "json":
             write(dump(about.about_document(chosen)), output)
         elif format_ == "markdown":
             write(about.about_markdown(chosen), output)
         elif format_ == "table" and only:
-            write(about.about_text(chosen), output)
+            show(about.about_pages(chosen), format_, output)
         else:
             show(about.about_table(chosen), format_, output)
         return
@@ -125,13 +125,20 @@ def _checks(graph: Graph, names: list[str]) -> list[Check]:
     """The installed programs' numbers of ``graph``, for those of the conventions that have one.
 
     Raises:
-        click.UsageError: none of them has one that is installed.
+        click.UsageError: none of them has one, or none that is installed.
     """
-    from archcost.verify import counters, verify
+    from archcost.conventions import convention
+    from archcost.verify import COUNTERS, counters, verify
 
+    if COUNTERS.keys().isdisjoint(names):
+        raise click.UsageError(f"--verify: there are programs only for {', '.join(COUNTERS)}")
     installed = [name for name in counters() if name in names]
     if not installed:
         raise click.UsageError(
             "--verify needs PyTorch and one of the programs: pip install 'archcost[validate]'"
         )
-    return [check for name in progress(installed, "Counting") for check in verify(graph, [name])]
+    missing = [name for name in COUNTERS if name in names and name not in installed]
+    if missing:
+        tell("warning", f"not installed, and not compared: {', '.join(missing)}")
+    quantities = sum(len(convention(name).quantities) for name in installed)
+    return list(progress(verify(graph, installed), "Counting", quantities))

@@ -122,6 +122,8 @@ def _version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None
 Examples:
   archcost report simplenet
   archcost report resnet50 --input 3x288x288 --by stage
+  archcost conventions resnet50
+  archcost reproduce simplenet/appendix
   archcost zoo list
 
 Every command has its own --help. Exit status: 0 done, 1 the answer is "no", 2

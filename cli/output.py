@@ -74,14 +74,17 @@ def show(
         write(render(thing, format_, **options), output)
 
 
-def progress(things: Sequence[T], what: str) -> Iterable[T]:
-    """``things``, one after the other, with a bar on standard error where that is a terminal."""
+def progress(things: Iterable[T], what: str, total: int | None = None) -> Iterable[T]:
+    """``things``, one after the other, with a bar on standard error where that is a terminal.
+
+    ``total`` says how many there are where they do not know it themselves.
+    """
     if sys.stderr is None or not sys.stderr.isatty():
         return things
     from rich.console import Console
     from rich.progress import track
 
-    return track(things, what, console=Console(stderr=True), transient=True)
+    return track(things, what, total, console=Console(stderr=True), transient=True)
 
 
 def write(text: str, output: str | None = None) -> None:

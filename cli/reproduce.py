@@ -55,8 +55,8 @@ docs/published.md tells what a verdict and a claim are.
     metavar="VERDICT",
     help=f"Show only cells of this verdict: {', '.join(VERDICTS)}; repeatable.",
 )
-@click.option("--summary", is_flag=True, help="Only the number of cells of each verdict.")
-@click.option("--claims", is_flag=True, help="Only which claims an erratum can make.")
+@click.option("--summary", is_flag=True, help="Show only the number of cells of each verdict.")
+@click.option("--claims", is_flag=True, help="Show only the claims that an erratum can make.")
 @output_options(*FORMATS)
 @click.pass_context
 def command(
@@ -68,7 +68,7 @@ def command(
     format_: str | None,
     output: str | None,
 ) -> None:
-    """Compute what papers print about the cost of networks, cell by cell.
+    """Compute what papers print about costs, cell by cell.
 
     TABLE is a printed table (simplenet/appendix) or a document (mobilenet); all
     if none is named. Each cell gets a verdict: match (equal at the printed

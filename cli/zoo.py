@@ -152,7 +152,7 @@ Examples:
 @click.argument("name", type=NetworkType())
 @output_options(*SHOW_FORMATS)
 def show_(name: str, format_: str | None, output: str | None) -> None:
-    """Where network NAME comes from, what can be set, and what was published of it.
+    """The source of network NAME, its settings and published numbers.
 
     Published costs stand beside archcost's own: those that it agrees with, then
     those that it does not, with the reason.

@@ -20,7 +20,15 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from archcost.ir import Graph, GraphBuilder, Node, Parameter, ShapeError, TensorType, Value
 from archcost.ir.ops import make
 from archcost.targets import to_torch
-from archcost.targets.torch import DTYPES, MODULES, Call, Step, build
+from archcost.targets.torch import GraphModule, Step
+from archcost.targets.torch_operators import DTYPES, MODULES, Call, build
+
+
+def outputs_of(net: GraphModule, *inputs: Tensor) -> tuple[Tensor, ...]:
+    """What ``net`` gives in evaluation, whether one tensor or several."""
+    with torch.no_grad():
+        result = net.eval()(*inputs)
+    return result if isinstance(result, tuple) else (result,)
 
 
 def add_(x: Tensor, *others: Tensor) -> Tensor:

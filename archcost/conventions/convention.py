@@ -8,7 +8,7 @@ they speak of, give the numbers::
 
     FVCORE.rule("conv", "linear")(plain_macs)
 
-    @FVCORE.rule("batch_norm", why="batch normalisation counted as 2 per element")
+    @FVCORE.rule("batch_norm", why=counted_as(2))
     def batch_norm(node: Node) -> Amounts:
         return {"macs": 2 * node.outputs[0].type.numel}
 
@@ -20,7 +20,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from functools import cache
+from typing import Final, NamedTuple
 
 from archcost.ir import Graph, Node
 
@@ -42,6 +43,60 @@ def unique_params(nodes: Sequence[Node]) -> Amounts:
     """Trainable parameters, a shared one once."""
     parameters = dict.fromkeys(p for node in nodes for p in node.parameters if p.trainable)
     return {"params": sum(p.numel for p in parameters)}
+
+
+_WORDS: Final = {
+    "abs": "absolute values",
+    "avg": "average",
+    "celu": "CELU",
+    "conv": "convolutions",
+    "conv_transpose": "transposed convolutions",
+    "elu": "ELU",
+    "gelu": "GELU",
+    "gelu_tanh": "GELU",
+    "linear": "linear layers",
+    "local_conv": "locally connected layers",
+    "log_softmax": "log-softmax",
+    "lp": "Lp",
+    "lrn": "local response normalisation",
+    "matmul": "matrix products",
+    "maximum": "maxima",
+    "mean": "means",
+    "norm": "normalisation",
+    "pool": "pooling",
+    "prelu": "PReLU",
+    "product": "products",
+    "rbf": "radial basis layers",
+    "relu": "ReLU",
+    "relu6": "ReLU6",
+    "rescale": "constant factors",
+    "scale_shift": "scale and shift",
+    "selu": "SELU",
+    "silu": "SiLU",
+    "sum": "sums",
+    "sum_pool": "sum pooling",
+    "upsample": "upsampling",
+}
+"""a kind of operator, or a part of its name -> what the field calls it, where that is otherwise"""
+
+
+@cache
+def in_words(kind: str) -> str:
+    """A kind of operator as a sentence names it: ``batch normalisation`` for ``batch_norm``."""
+    return _WORDS.get(kind) or " ".join(_WORDS.get(part, part) for part in kind.split("_"))
+
+
+def counted_as(amount: int | str | Callable[[Node], int], per: str = "element") -> Why:
+    """The reason "batch normalisation counted as 2 per element", for nodes of any kind.
+
+    ``amount`` is the number, a formula of it, or how a node gives it.
+    """
+
+    def why(node: Node) -> str:
+        number = amount(node) if callable(amount) else amount
+        return f"{in_words(node.op.kind)} counted as {number} per {per}"
+
+    return why
 
 
 class Reason(NamedTuple):
@@ -122,7 +177,7 @@ class Convention:
         A kind may have several rules. The first stands for the node's multiply-accumulates: what
         it counts more or less than those is a difference to ``mult-adds``; what any further rule
         counts is one as a whole. ``why`` is the reason for the difference. It reads after an
-        amount: "batch normalisation counted as 2 per element".
+        amount, and alike in all conventions: "biases counted as 1 per output element".
         """
 
         def register(count: NodeRule) -> NodeRule:
@@ -144,7 +199,10 @@ class Convention:
         return count
 
     def over_graph(self, why: str) -> Callable[[GraphRule], GraphRule]:
-        """Register a rule for whole networks alone: what a program adds in its total."""
+        """Register a rule for whole networks alone: what a program adds in its total.
+
+        ``why`` is the reason, as in :meth:`rule`.
+        """
 
         def register(count: GraphRule) -> GraphRule:
             self._over_graph.append((count, why))
@@ -153,38 +211,42 @@ class Convention:
         return register
 
     def count(self, graph: Graph, nodes: Sequence[Node] | None = None) -> Count:
-        """The numbers of ``graph`` or, if given, of just these of its nodes."""
-        numbers = dict.fromkeys(self.quantities, 0)
+        """The numbers of ``graph`` or, if given, of just these of its nodes.
+
+        Rules for whole networks then count nothing.
+        """
+        numbers: Counter[str] = Counter(dict.fromkeys(self.quantities, 0))
         reasons: Counter[str] = Counter()
-        ignored: set[str] = set()
         counted = graph.nodes if nodes is None else nodes
         for node in counted:
-            kind = node.op.kind
-            owed = node.application.macs
-            rules = [*self._rules.get(kind, ()), *self._every]
-            if not rules and node.application.flops:
-                ignored.add(kind)
-            for rule in rules:
-                amounts = rule.amounts(node)
-                for quantity, amount in amounts.items():
-                    numbers[quantity] += amount
-                why = rule.why(node) if callable(rule.why) else rule.why
-                reasons[why or f"{kind} counted differently"] += amounts.get(self.main, 0) - owed
-                owed = 0
-            reasons[f"{kind} not counted"] -= owed
+            self._count_node(node, numbers, reasons)
         for over_nodes in self._over_nodes:
-            for quantity, amount in over_nodes(counted).items():
-                numbers[quantity] += amount
+            numbers.update(over_nodes(counted))
         if nodes is None:
             for over_graph, why in self._over_graph:
                 amounts = over_graph(graph)
-                for quantity, amount in amounts.items():
-                    numbers[quantity] += amount
+                numbers.update(amounts)
                 reasons[why] += amounts.get(self.main, 0)
+        ignored = {n.op.kind for n in counted if n.application.flops and not self._rules_for(n)}
         ranked = sorted(reasons.items(), key=lambda item: (-abs(item[1]), item[0]))
         return Count(
             self,
-            numbers,
+            dict(numbers),
             tuple(Reason(why, amount) for why, amount in ranked if amount),
             tuple(sorted(ignored)),
         )
+
+    def _rules_for(self, node: Node) -> list[_Rule]:
+        return [*self._rules.get(node.op.kind, ()), *self._every]
+
+    def _count_node(self, node: Node, numbers: Counter[str], reasons: Counter[str]) -> None:
+        """Add what the rules count of ``node``, and by how much it differs from its MACs."""
+        kind = in_words(node.op.kind)
+        owed = node.application.macs
+        for rule in self._rules_for(node):
+            amounts = rule.amounts(node)
+            numbers.update(amounts)
+            why = rule.why(node) if callable(rule.why) else rule.why
+            reasons[why or f"{kind} counted differently"] += amounts.get(self.main, 0) - owed
+            owed = 0
+        reasons[f"{kind} not counted"] -= owed

@@ -7,13 +7,13 @@ elements of every tensor that is materialised.
 
 Not counted: views (flatten, reshape, dropout at inference), and moving data.
 
-Peculiar: batch normalisation is 2 operations an element, its statistics being folded into one scale
-and one shift beforehand; a bias is one addition an output element.
+Peculiar: batch normalisation is 2 operations per element, its statistics being folded into one
+scale and one shift beforehand; a bias is one addition per output element.
 """
 
 from __future__ import annotations
 
-from archcost.conventions.convention import Amounts, Convention, unique_params
+from archcost.conventions.convention import Amounts, Convention, in_words, unique_params
 from archcost.ir import Node
 
 EXACT = Convention(
@@ -27,7 +27,7 @@ EXACT = Convention(
 EXACT.over_nodes(unique_params)
 
 
-@EXACT.rule(why="a multiply-accumulate counted as 2 operations")
+@EXACT.rule(why="multiply-accumulates counted as 2 operations")
 def multiply_accumulates(node: Node) -> Amounts:
     """Multiply-accumulates, and the elements of the tensors that the node makes."""
     macs = node.application.macs
@@ -35,7 +35,9 @@ def multiply_accumulates(node: Node) -> Amounts:
 
 
 def _other_work(node: Node) -> str:
-    return "biases" if node.op.weighted else f"{node.op.kind}: its elementary operations"
+    if node.op.weighted:
+        return "biases counted as 1 per output element"
+    return f"elementary operations of {in_words(node.op.kind)}"
 
 
 @EXACT.rule(why=_other_work)

@@ -2,10 +2,10 @@
 
 Counted, in the operators of a pass that PyTorch's tracer records: convolutions (transposed ones by
 the input elements that meet each weight), linear layers and matrix products at one for each
-multiply-accumulate, without bias; batch normalisation by stored statistics at 2 an element, or 1
+multiply-accumulate, without bias; batch normalisation by stored statistics at 2 per element, or 1
 without weights of its own; layer, group and instance normalisation, and batch normalisation by the
-batch's statistics, at 5 or 4; an adaptive or global average pool of two dimensions at 1 an input
-element; upsampling in two dimensions at 1 an output element, bilinear at 4. ``macs`` is what
+batch's statistics, at 5 or 4; an adaptive or global average pool of two dimensions at 1 per input
+element; upsampling in two dimensions at 1 per output element, bilinear at 4. ``macs`` is what
 ``FlopCountAnalysis(...).total()`` returns, ``activations`` what ``ActivationCountAnalysis`` does:
 output elements of convolutions, linear layers and matrix products alone. ``params`` are those of
 ``parameter_count``, a shared one once.
@@ -24,8 +24,14 @@ batches counts one of them.
 
 from __future__ import annotations
 
-from archcost.conventions.convention import Amounts, Convention, plain_macs, unique_params
-from archcost.conventions.torch_modules import dense_macs, transposed_output, unread
+from archcost.conventions.convention import (
+    Amounts,
+    Convention,
+    counted_as,
+    plain_macs,
+    unique_params,
+)
+from archcost.conventions.torch_modules import GAPS_COUNTED, dense_macs, transposed_output, unread
 from archcost.ir import Graph, Node
 from archcost.ir.ops.normalization import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
 from archcost.ir.ops.shape import Upsample
@@ -55,9 +61,7 @@ def products(node: Node) -> Amounts:
     return {**plain_macs(node), "activations": node.outputs[0].type.numel}
 
 
-@FVCORE.rule(
-    "conv", "depthwise_conv", why="channels that a connection table leaves out counted like others"
-)
+@FVCORE.rule("conv", "depthwise_conv", why=GAPS_COUNTED)
 def convolution(node: Node) -> Amounts:
     """Multiply-accumulates with all of the channels of a group."""
     return {"macs": dense_macs(node), "activations": node.outputs[0].type.numel}
@@ -88,31 +92,21 @@ def _batch_norm(node: Node) -> int:
     return _by_statistics(node) - (3 if node.op.track else 0)
 
 
-def _normalised_why(node: Node) -> str:
-    name = node.op.kind.replace("_norm", " normalisation")
-    each = _batch_norm(node) if isinstance(node.op, BatchNorm) else _by_statistics(node)
-    return f"{name} counted as {each} per element"
-
-
-@FVCORE.rule("batch_norm", why=_normalised_why)
+@FVCORE.rule("batch_norm", why=counted_as(_batch_norm))
 def batch_norm(node: Node) -> Amounts:
-    """2 or 1 an element by stored statistics, else 5 or 4."""
+    """2 or 1 per element by stored statistics, else 5 or 4."""
     return {"macs": _batch_norm(node) * node.inputs[0].type.numel}
 
 
-@FVCORE.rule("layer_norm", "group_norm", "instance_norm", why=_normalised_why)
+@FVCORE.rule("layer_norm", "group_norm", "instance_norm", why=counted_as(_by_statistics))
 def normalisation(node: Node) -> Amounts:
-    """5 an element with weights of its own, else 4."""
+    """5 per element with weights of its own, else 4."""
     return {"macs": _by_statistics(node) * node.inputs[0].type.numel}
 
 
-@FVCORE.rule(
-    "global_avg_pool",
-    "adaptive_avg_pool",
-    why="global and adaptive average pools counted as 1 per input element",
-)
+@FVCORE.rule("global_avg_pool", "adaptive_avg_pool", why=counted_as(1, "input element"))
 def adaptive_average(node: Node) -> Amounts:
-    """1 an input element in two dimensions."""
+    """1 per input element in two dimensions."""
     x = node.inputs[0].type
     return {"macs": x.numel if len(x.spatial) == 2 else 0}
 
@@ -125,9 +119,7 @@ def _upsampled(node: Node) -> int:
     return 1 if node.op.mode == "nearest" else 4
 
 
-@FVCORE.rule(
-    "upsample", why=lambda node: f"upsampling counted as {_upsampled(node)} per output element"
-)
+@FVCORE.rule("upsample", why=counted_as(_upsampled, "output element"))
 def upsample(node: Node) -> Amounts:
-    """1 an output element in two dimensions, 4 if bilinear."""
+    """1 per output element in two dimensions, 4 if bilinear."""
     return {"macs": _upsampled(node) * node.outputs[0].type.numel}

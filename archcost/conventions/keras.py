@@ -6,7 +6,7 @@ Multiply-accumulates as in ``mult-adds``: Keras itself counts none.
 
 Not counted: the optimiser's state, which Keras 3 adds where a model is compiled and built.
 
-Peculiar: a batch normalisation has 4 parameters a channel, where other programs show 2. A layer
+Peculiar: a batch normalisation has 4 parameters per channel, where other programs show 2. A layer
 called more than once counts once.
 """
 

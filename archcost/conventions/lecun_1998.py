@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from math import prod
 
-from archcost.conventions.convention import Amounts, Convention
+from archcost.conventions.convention import Amounts, Convention, counted_as
 from archcost.ir import Node
 from archcost.ir.ops.pooling import AvgPool, FractionalMaxPool, LpPool, MaxPool, SumPool
 from archcost.ir.ops.windows import per_dimension
@@ -46,13 +46,13 @@ def weighted(node: Node) -> Amounts:
     return {"connections": node.application.macs}
 
 
-@LECUN_1998.rule(*_WEIGHTED, "scale_shift", why="a bias counted as a connection")
+@LECUN_1998.rule(*_WEIGHTED, "scale_shift", why="biases counted as 1 per output element")
 def biases(node: Node) -> Amounts:
     """One for each output element, where there is a bias."""
     return {"connections": node.application.work.add}
 
 
-@LECUN_1998.rule(*_POOLS, why="pools: a connection for each element of a window")
+@LECUN_1998.rule(*_POOLS, why=counted_as(1, "element of a window"))
 def pool(node: Node) -> Amounts:
     """Whole windows."""
     op, x, y = node.op, node.inputs[0].type, node.outputs[0].type
@@ -61,13 +61,13 @@ def pool(node: Node) -> Amounts:
     return {"connections": y.numel * prod(kernel)}
 
 
-@LECUN_1998.rule(*_GLOBAL_POOLS, why="global and adaptive pools: a connection for each input")
+@LECUN_1998.rule(*_GLOBAL_POOLS, why=counted_as(1, "input element"))
 def global_pool(node: Node) -> Amounts:
     """The input's elements."""
     return {"connections": node.inputs[0].type.numel}
 
 
-@LECUN_1998.rule("rbf", why="distances: a connection for each input and output")
+@LECUN_1998.rule("rbf", why=counted_as(1, "input of each output"))
 def rbf(node: Node) -> Amounts:
     """Inputs for each output."""
     return {"connections": node.outputs[0].type.numel * node.inputs[0].shape[-1]}

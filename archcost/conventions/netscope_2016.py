@@ -9,40 +9,40 @@ weights.
 
 - convolution, inner product, deconvolution: ``macc`` and weights. Groups are ignored: each output
   channel sees all input channels. Biases are counted nowhere. A deconvolution counts its output
-  elements, each with the share of the kernel that meets an input: kernel / stride a dimension.
-- pooling: whole windows, one ``comp`` (maximum) or ``add`` (average) an element of each, padding
-  and what rounding up hangs over the edge included; the average's division is not counted. Global
-  pooling: one an input element.
-- batch normalisation: Caffe's BatchNorm, one ``add`` and one ``div`` an element and 2 params a
-  channel, and, where it is affine, Caffe's Scale behind it, one ``macc`` an element without params;
-  each of the two layers has an activation of its own.
-- local response normalisation: ``size`` ``macc``, 1 ``add``, 1 ``exp`` and 2 ``div`` an element,
-  2 params (alpha and beta) a layer.
-- ReLU and dropout: one ``comp`` an element. Softmax: one ``exp``, ``add`` and ``div`` an element.
-- sum, product, maximum: one ``add`` an element, however many inputs. The program reads which of
+  elements, each with the share of the kernel that meets an input: kernel / stride per dimension.
+- pooling: whole windows, one ``comp`` (maximum) or ``add`` (average) per element of each, padding
+  and what hangs over the edge included; the average's division is not counted. Global pooling: one
+  per input element.
+- batch normalisation: Caffe's BatchNorm, one ``add`` and one ``div`` per element and 2 params per
+  channel, and, where it is affine, Caffe's Scale behind it, one ``macc`` per element without
+  params; each of the two layers has an activation of its own.
+- local response normalisation: ``size`` ``macc``, 1 ``add``, 1 ``exp`` and 2 ``div`` per element,
+  2 params (alpha and beta) per layer.
+- ReLU and dropout: one ``comp`` per element. Softmax: one ``exp``, ``add`` and ``div`` per element.
+- sum, product, maximum: one ``add`` per element, however many inputs. The program reads which of
   the three it is from the wrong place and takes all for sums.
 
 Not counted: every layer the program does not know, which it reports as unknown (sigmoid, PReLU,
-ELU, slice ...). They are named with the count.
+ELU, slice ...). ``archcost conventions`` names them beside the number.
 
 Peculiar: the total starts as a copy of the first row and then adds all rows, the first included,
 so that the input, an activation of the data layer, counts twice. Every other input counts once; a
 label is one number. A blob that the file names and no layer makes counts as an "implicit" layer of
 one activation, whatever its shape; ``identity`` stands for it. A flatten counts as a layer unless
 all that reads it are layers that flatten by themselves, as Caffe's inner product does, since
-prototxts then have none. Nor have they a concatenation within another one (inside modules of
-Inception-v3): its inputs are inputs of that.
+prototxts then have none. Nor do they have a concatenation that only another one reads (in modules
+of Inception-v3): its inputs are inputs of that one.
 
-Shapes are the graph's. The program's own are other ones behind an unknown layer, which it gives
-sizes of 0; a dilated convolution, whose dilation it ignores; a pool whose windows are not square,
-which it cannot read; and a pool that rounds up to a window wholly in its padding, which it keeps.
+Shapes are the graph's. The program's own differ behind an unknown layer, to which it gives sizes of
+0; a dilated convolution, whose dilation it ignores; a pool whose windows are not square, which it
+cannot read; and a pool that rounds up to a window wholly in its padding, which it keeps.
 """
 
 from __future__ import annotations
 
 from math import prod
 
-from archcost.conventions.convention import Amounts, Convention
+from archcost.conventions.convention import Amounts, Convention, counted_as
 from archcost.ir import Graph, Node, TensorType, Value
 from archcost.ir.ops.activation import Softmax
 from archcost.ir.ops.convolution import Conv, ConvTranspose, DepthwiseConv
@@ -63,9 +63,10 @@ NETSCOPE_2016 = Convention(
 )
 
 
-DECONVOLUTION = "transposed convolutions counted by their outputs"
+ONE_IMAGE = "layers counted for 1 image of the batch"
+DECONVOLUTION = "transposed convolutions counted at each output element, divided by the stride"
 BATCH_NORM = "scale of batch normalisation counted as 1 per element"
-SCALE = "Scale layers counted as 1 per element"
+SCALE = counted_as(1)
 LRN = "local response normalisation counted as its size per element"
 
 
@@ -91,15 +92,13 @@ def _all_weights(node: Node) -> int:
     return prod(kernel) * x.channels * node.outputs[0].type.channels
 
 
-@NETSCOPE_2016.rule(
-    "conv", "depthwise_conv", "conv_transpose", "linear", why="the batch counted as 1 image"
-)
+@NETSCOPE_2016.rule("conv", "depthwise_conv", "conv_transpose", "linear", why=ONE_IMAGE)
 def one_image(node: Node) -> Amounts:
     """The multiply-accumulates of one image, and the outputs."""
     return {"macc": _one_image(node), **activation(node)}
 
 
-@NETSCOPE_2016.rule("conv", "depthwise_conv", why="groups ignored")
+@NETSCOPE_2016.rule("conv", "depthwise_conv", why="convolutions counted without their grouping")
 def all_channels(node: Node) -> Amounts:
     """What every weight of every pair of channels at every output position is more than that."""
     weights = _all_weights(node)
@@ -149,13 +148,13 @@ def average_pool(node: Node) -> Amounts:
 
 @NETSCOPE_2016.rule("global_max_pool")
 def global_max_pool(node: Node) -> Amounts:
-    """One comparison an input element."""
+    """One comparison per input element."""
     return {"comp": elements(node.inputs[0].type), **activation(node)}
 
 
 @NETSCOPE_2016.rule("global_avg_pool")
 def global_average_pool(node: Node) -> Amounts:
-    """One addition an input element."""
+    """One addition per input element."""
     return {"add": elements(node.inputs[0].type), **activation(node)}
 
 
@@ -201,20 +200,20 @@ def local_response_norm(node: Node) -> Amounts:
 
 @NETSCOPE_2016.rule("relu", "leaky_relu", "dropout")
 def one_comparison(node: Node) -> Amounts:
-    """One comparison an element."""
+    """One comparison per element."""
     return {"comp": elements(node.inputs[0].type), **activation(node)}
 
 
 @NETSCOPE_2016.rule("softmax")
 def softmax(node: Node) -> Amounts:
-    """One exponential, addition and division an element."""
+    """One exponential, addition and division per element."""
     n = elements(node.inputs[0].type)
     return {"exp": n, "add": n, "div": n, **activation(node)}
 
 
 @NETSCOPE_2016.rule("sum", "product", "maximum")
 def eltwise(node: Node) -> Amounts:
-    """One addition an output element."""
+    """One addition per output element."""
     return {"add": elements(node.outputs[0].type), **activation(node)}
 
 

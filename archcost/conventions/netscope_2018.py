@@ -7,19 +7,19 @@ Counted: as by ``netscope-2016``, with these differences.
   ignored.
 - Biases of convolutions and inner products are params. Those of deconvolutions are still not, nor
   are the scales and shifts of Caffe's Scale.
-- ReLU6, ELU and PReLU are known: one ``comp`` an element, no params. So is Caffe's Power of power
-  1, ``rescale``: one ``macc`` an element for a scale other than 1, one ``add`` for a shift.
+- ReLU6, ELU and PReLU are known: one ``comp`` per element, no params. So is Caffe's Power of power
+  1, ``rescale``: one ``macc`` per element for a scale other than 1, one ``add`` for a shift.
 - ``reshape`` and ``permute`` are known and count nothing, no activation either.
 - An "implicit" layer (``identity``) has the activation of its input.
 - Every input counts once: the total's activations start from zero.
 
 Not counted: every layer the program does not know, which it reports as unknown (sigmoid, slice,
-layer normalisation ...). They are named with the count.
+layer normalisation ...). ``archcost conventions`` names them beside the number.
 
-Peculiar: a sum is still what product and maximum are taken for. The program loses the batch of a
-data layer that gives its size as ``crop_size`` and then shows no number but the params; here such a
-network has the batch of its graph. Its rules for region proposals, ROI pooling and prior boxes have
-no operator here.
+Peculiar: products and maxima are still taken for sums. The program loses the batch of a data layer
+that gives its size as ``crop_size`` and then shows no number but the params; here such a network
+has the batch of its graph. The program has rules for region proposals, ROI pooling and prior boxes
+as well, for which archcost has no operator.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from __future__ import annotations
 from functools import wraps
 
 from archcost.conventions import netscope_2016 as old
-from archcost.conventions.convention import Amounts, Convention, NodeRule
+from archcost.conventions.convention import Amounts, Convention, NodeRule, counted_as
 from archcost.ir import Graph, Node
 from archcost.ir.ops.activation import Rescale
 
@@ -82,7 +82,7 @@ for names, why, rule in (
     NETSCOPE_2018.rule(*names, why=why)(batched(rule))
 
 
-@NETSCOPE_2018.rule("rescale", why="constant factors counted as 1 per element")
+@NETSCOPE_2018.rule("rescale", why=counted_as(1))
 def power(node: Node) -> Amounts:
     """(shift + scale * x) ^ 1, of one image."""
     op = node.op

@@ -3,20 +3,20 @@
 Counted by layer, of the classes of torch.nn that it knows, and divided by the batch size:
 convolutions (transposed ones by the input elements that meet each weight) and linear layers at one
 for each multiply-accumulate and one for the bias of an output element; batch, group and instance
-normalisation at 2 an element, 1 without weights of its own; layer normalisation at 1; ReLU, ReLU6,
-ELU, LeakyReLU, PReLU and GELU at 1 an element; pools (sliding, global and adaptive) at 1 an input
-element; upsampling at 1 an output element.
+normalisation at 2 per element, 1 without weights of its own; layer normalisation at 1; ReLU, ReLU6,
+ELU, LeakyReLU, PReLU and GELU at 1 per element; pools (sliding, global and adaptive) at 1 per input
+element; upsampling at 1 per output element.
 
-Counted by call of a function, for the whole batch: ReLU, ELU, PReLU, GELU, SiLU and softmax at 1 an
-element; pools at 1 an input element; upsampling at 1 an output element; matrix products at one for
-each multiply-accumulate; ``mul`` and ``add`` at 1 an element, which local response normalisation
-calls three times, beside an average pool over padded channels. An Lp pool is an average pool, a
-ReLU and a product. ``params`` are all trainable ones, a shared one once.
+Counted by call of a function, for the whole batch: ReLU, ELU, PReLU, GELU, SiLU and softmax at 1
+per element; pools at 1 per input element; upsampling at 1 per output element; matrix products at
+one for each multiply-accumulate; ``mul`` and ``add`` at 1 per element, which local response
+normalisation calls three times, beside an average pool over padded channels. An Lp pool is an
+average pool, a ReLU and a product. ``params`` are all trainable ones, a shared one once.
 
-Not counted: sigmoid, tanh, hard ones, SELU, CELU, Mish, softplus and log-softmax; sums and products
-written as ``+`` and ``*``; fractional pools and unpooling; and classes of a program's own,
-subclasses of known ones too: here locally connected layers, connection tables, DropConnect, scale
-and shift, radial basis.
+Not counted: sigmoid, tanh, their hard versions, SELU, CELU, Mish, softplus and log-softmax; sums
+and products written as ``+`` and ``*``; fractional pools and unpooling; and classes of a program's
+own, subclasses of known ones too: here locally connected layers, connection tables, DropConnect,
+scale and shift, radial basis.
 
 Peculiar: layers call the functions that are counted as well, so that a ReLU, ELU, PReLU, GELU, pool
 or upsampling that is a layer counts twice. With a batch of N the first time stands for an image,
@@ -35,18 +35,19 @@ from archcost.conventions.convention import (
     Convention,
     NodeRule,
     Why,
+    counted_as,
+    in_words,
     plain_macs,
     unique_params,
 )
 from archcost.conventions.torch_modules import (
+    biased,
+    derived_not_counted,
     divisors,
     of_torch,
     pooled_input,
-    transposed_output,
 )
 from archcost.ir import Graph, Node
-from archcost.ir.ops.convolution import Conv, ConvTranspose, DepthwiseConv
-from archcost.ir.ops.linear import Linear
 from archcost.ir.ops.normalization import (
     BatchNorm,
     GroupNorm,
@@ -80,7 +81,7 @@ def _layer(*kinds: str, why: Why | None = None) -> Callable[[NodeRule], NodeRule
     return register
 
 
-@PTFLOPS.over_graph("layers counted for one image of the batch")
+@PTFLOPS.over_graph("layers counted for 1 image of the batch")
 def by_image(graph: Graph) -> Amounts:
     """What the layers of all images are counted, divided by the batch size, less that."""
     layers = sum(rule(node)["macs"] for node in graph for rule in _LAYERS.get(node.op.kind, ()))
@@ -91,9 +92,7 @@ def by_image(graph: Graph) -> Amounts:
 # --- layers --------------------------------------------------------------------------------------
 
 
-@_layer(
-    "conv", "depthwise_conv", "linear", why="layers of classes that it does not know not counted"
-)
+@_layer("conv", "depthwise_conv", "linear", why=derived_not_counted)
 def known_layers(node: Node) -> Amounts:
     """Multiply-accumulates of a class of torch.nn."""
     return plain_macs(node) if of_torch(node) else {"macs": 0}
@@ -110,11 +109,8 @@ _layer("conv_transpose")(plain_macs)
     why="biases counted as 1 per output element",
 )
 def bias(node: Node) -> Amounts:
-    """1 an element of the module's output."""
-    op = node.op
-    assert isinstance(op, Conv | DepthwiseConv | ConvTranspose | Linear)
-    y = transposed_output(node) if isinstance(op, ConvTranspose) else node.outputs[0].type
-    return {"macs": y.numel if op.bias and of_torch(node) else 0}
+    """1 per element of the module's output."""
+    return {"macs": biased(node) if of_torch(node) else 0}
 
 
 def _normalised(node: Node) -> int:
@@ -126,53 +122,40 @@ def _normalised(node: Node) -> int:
     return 2 if op.affine else 1
 
 
-def _normalised_why(node: Node) -> str:
-    name = node.op.kind.replace("_norm", " normalisation")
-    return f"{name} counted as {_normalised(node)} per element"
-
-
-@_layer("batch_norm", "group_norm", "instance_norm", "layer_norm", why=_normalised_why)
+@_layer("batch_norm", "group_norm", "instance_norm", "layer_norm", why=counted_as(_normalised))
 def normalisation(node: Node) -> Amounts:
-    """1 an element, 2 with weights of its own; layer normalisation always 1."""
+    """1 per element, 2 with weights of its own; layer normalisation always 1."""
     return {"macs": _normalised(node) * node.inputs[0].type.numel}
 
 
-def _element_why(node: Node) -> str:
-    return f"{node.op.kind} counted as 1 per element"
-
-
 def _again_why(node: Node) -> str:
-    return f"{node.op.kind} counted again, as the function that its layer calls"
+    return f"{in_words(node.op.kind)} counted again, as the function that its layer calls"
 
 
 _GLOBAL_POOLS = ("global_max_pool", "global_avg_pool", "adaptive_max_pool", "adaptive_avg_pool")
 _SLIDING_POOLS = ("max_pool", "avg_pool", "sum_pool")
 
 
-def _pool_why(node: Node) -> str:
-    return f"{node.op.kind} counted as 1 per input element"
-
-
 def elements(node: Node) -> Amounts:
-    """1 an input element."""
+    """1 per input element."""
     return {"macs": node.inputs[0].type.numel}
 
 
 def pooled_elements(node: Node) -> Amounts:
-    """1 an element of what the module of the pool is given."""
+    """1 per element of what the module of the pool is given."""
     return {"macs": pooled_input(node).numel}
 
 
-_layer("relu", "relu6", "elu", "leaky_relu", "prelu", "gelu", "gelu_tanh", why=_element_why)(
+_layer("relu", "relu6", "elu", "leaky_relu", "prelu", "gelu", "gelu_tanh", why=counted_as(1))(
     elements
 )
-_layer(*_GLOBAL_POOLS, why=_pool_why)(elements)
-_layer(*_SLIDING_POOLS, why=_pool_why)(pooled_elements)
+_layer(*_GLOBAL_POOLS, why=counted_as(1, "input element"))(elements)
+_layer(*_SLIDING_POOLS, why=counted_as(1, "input element"))(pooled_elements)
 
 
-@_layer("upsample", why="upsampling counted as 1 per output element, of one image")
+@_layer("upsample", why=counted_as(1, "output element of 1 image"))
 def upsampled_image(node: Node) -> Amounts:
-    """1 an output element of the first image."""
+    """1 per output element of the first image."""
     y = node.outputs[0].type
     return {"macs": y.numel // y.shape[0]}
 
@@ -182,18 +165,18 @@ def upsampled_image(node: Node) -> Amounts:
 
 PTFLOPS.rule("relu", "elu", "prelu", "gelu", "gelu_tanh", *_GLOBAL_POOLS, why=_again_why)(elements)
 PTFLOPS.rule(*_SLIDING_POOLS, why=_again_why)(pooled_elements)
-PTFLOPS.rule("silu", "softmax", why=_element_why)(elements)
+PTFLOPS.rule("silu", "softmax", why=counted_as(1))(elements)
 
 
 @PTFLOPS.rule("upsample", why=_again_why)
 def upsampled(node: Node) -> Amounts:
-    """1 an output element."""
+    """1 per output element."""
     return {"macs": node.outputs[0].type.numel}
 
 
-@PTFLOPS.rule("avg_pool", why="average pools over padding that does not count: their divisors")
+@PTFLOPS.rule("avg_pool", why="average pooling over padding that does not count: its divisors")
 def divisor(node: Node) -> Amounts:
-    """1 an element of the ones whose means say what to divide by."""
+    """1 per element of the ones whose means say what to divide by."""
     return {"macs": divisors(node)}
 
 
@@ -214,7 +197,7 @@ def lrn(node: Node) -> Amounts:
     return {"macs": 3 * x.numel + x.numel // x.channels * (x.channels + op.size - 1)}
 
 
-@PTFLOPS.rule("lp_pool", why="Lp pools: the functions that they call")
+@PTFLOPS.rule("lp_pool", why="Lp pooling: the functions that it calls")
 def lp_pool(node: Node) -> Amounts:
     """An average pool, and of its output a ReLU and a product."""
     return {"macs": pooled_input(node).numel + 2 * node.outputs[0].type.numel}

@@ -2,7 +2,7 @@
 
 Counted, in the calls of ATen's operators: convolutions (transposed ones by the input elements that
 meet each weight), linear layers and matrix products at one for each multiply-accumulate; the bias
-of a convolution or linear layer at one an output element. ``params`` are all trainable ones, a
+of a convolution or linear layer at one per output element. ``params`` are all trainable ones, a
 shared one once.
 
 Not counted: normalisation, activation functions, pools, elementwise operators, the bias of a
@@ -16,10 +16,8 @@ are counted. The bias of a transposed convolution counts at elements that are th
 from __future__ import annotations
 
 from archcost.conventions.convention import Amounts, Convention, plain_macs, unique_params
-from archcost.conventions.torch_modules import dense_macs, transposed_output
+from archcost.conventions.torch_modules import GAPS_COUNTED, biased, dense_macs
 from archcost.ir import Node
-from archcost.ir.ops.convolution import Conv, ConvTranspose, DepthwiseConv
-from archcost.ir.ops.linear import Linear
 
 PTFLOPS_ATEN = Convention(
     "ptflops-aten",
@@ -33,9 +31,7 @@ PTFLOPS_ATEN.over_nodes(unique_params)
 PTFLOPS_ATEN.rule("conv_transpose", "local_conv", "linear", "matmul")(plain_macs)
 
 
-@PTFLOPS_ATEN.rule(
-    "conv", "depthwise_conv", why="channels that a connection table leaves out counted like others"
-)
+@PTFLOPS_ATEN.rule("conv", "depthwise_conv", why=GAPS_COUNTED)
 def convolution(node: Node) -> Amounts:
     """Multiply-accumulates with all of the channels of a group."""
     return {"macs": dense_macs(node)}
@@ -49,8 +45,5 @@ def convolution(node: Node) -> Amounts:
     why="biases counted as 1 per output element",
 )
 def bias(node: Node) -> Amounts:
-    """1 an element of the module's output."""
-    op = node.op
-    assert isinstance(op, Conv | DepthwiseConv | ConvTranspose | Linear)
-    y = transposed_output(node) if isinstance(op, ConvTranspose) else node.outputs[0].type
-    return {"macs": y.numel if op.bias else 0}
+    """1 per element of the module's output."""
+    return {"macs": biased(node)}

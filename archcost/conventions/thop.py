@@ -1,20 +1,20 @@
 """THOP: multiply-accumulates of the layer classes that it knows, and operations of some others.
 
-Counted, on the modules of :func:`archcost.to_torch`: convolutions and linear layers at one for
-each multiply-accumulate, without bias; batch, layer and instance normalisation at 4 an element, or
-2 without weights of their own; PReLU at 1 an element; softmax at 3 n - 1 for a vector of n; an
-average pool at 1 an output element; a global or adaptive one at (in / out) + 1 an output element;
-nearest upsampling at 1, linear at 5 and bilinear at 11 an output element. ``params`` are those of
+Counted, on the modules of ``archcost.to_torch``: convolutions and linear layers at one for
+each multiply-accumulate, without bias; batch, layer and instance normalisation at 4 per element, or
+2 without weights of their own; PReLU at 1 per element; softmax at 3 n - 1 for a vector of n; an
+average pool at 1 per output element; a global or adaptive one at (in / out) + 1 per output element;
+nearest upsampling at 1, linear at 5 and bilinear at 11 per output element. ``params`` are those of
 the layer classes that it knows.
 
 Known and counted as nothing: ReLU, ReLU6, LeakyReLU, maximum pools, dropout, zero padding in two
 dimensions.
 
-Not counted: whatever is no module (matrix products, sums, products, concatenations), and all other
-layer classes, neither their work nor their params: group normalisation, embeddings, sigmoids and
-most activations, log-softmax, interpolation in three dimensions, and classes of a program's own,
-subclasses of known ones too (here locally connected layers, connection tables, DropConnect, scale
-and shift, radial basis).
+Not counted: whatever is not a module (matrix products, sums, products, concatenations), and all
+other layer classes, neither their work nor their params: group normalisation, embeddings, sigmoids
+and most activations, log-softmax, interpolation in three dimensions, and classes of a program's
+own, subclasses of known ones too (here locally connected layers, connection tables, DropConnect,
+scale and shift, radial basis).
 
 Peculiar: the sum of multiply-accumulates and single operations is called MACs. A transposed
 convolution is counted at each output element, as if none of its kernel met a gap. ``in / out`` of
@@ -29,9 +29,12 @@ from collections.abc import Sequence
 from math import prod
 from typing import Final
 
-from archcost.conventions.convention import Amounts, Convention, plain_macs
-from archcost.conventions.torch_modules import of_torch, transposed_output
+from archcost.conventions.convention import Amounts, Convention, counted_as, plain_macs
+from archcost.conventions.torch_modules import derived_not_counted, of_torch, transposed_output
 from archcost.ir import Node
+from archcost.ir.ops.activation import Softmax
+from archcost.ir.ops.normalization import BatchNorm, InstanceNorm, LayerNorm
+from archcost.ir.ops.shape import Upsample
 
 THOP = Convention(
     "thop",
@@ -59,12 +62,6 @@ _INTERPOLATION: Final = {1: 5, 2: 11, 3: 0}
 """Spatial dimensions -> what an element interpolated linearly along each is counted as."""
 
 
-def _unknown_why(node: Node) -> str:
-    if node.op.kind == "linear":
-        return "linear layers with DropConnect not counted"
-    return "convolutions with a connection table not counted"
-
-
 @THOP.over_nodes
 def params_of_known_classes(nodes: Sequence[Node]) -> Amounts:
     """Trainable parameters of the layer classes that it knows, a shared one for each layer."""
@@ -72,13 +69,13 @@ def params_of_known_classes(nodes: Sequence[Node]) -> Amounts:
     return {"params": sum(node.application.params for node in known)}
 
 
-@THOP.rule("conv", "depthwise_conv", "linear", why=_unknown_why)
+@THOP.rule("conv", "depthwise_conv", "linear", why=derived_not_counted)
 def known_layers(node: Node) -> Amounts:
     """Multiply-accumulates of a known class."""
     return plain_macs(node) if of_torch(node) else {}
 
 
-@THOP.rule("conv_transpose", why="transposed convolution counted at each output element")
+@THOP.rule("conv_transpose", why="transposed convolutions counted at each output element")
 def conv_transpose(node: Node) -> Amounts:
     """Input channels of a group times kernel, for each output element."""
     channels, out, *kernel = node.application.stored[0].shape  # out of one group
@@ -86,44 +83,42 @@ def conv_transpose(node: Node) -> Amounts:
     return {"macs": given.numel * (channels * out // given.channels) * prod(kernel)}
 
 
-def _norm_why(node: Node) -> str:
-    return f"{node.op.kind} counted as {_each_normalised(node)} an element"
-
-
 def _each_normalised(node: Node) -> int:
-    return 4 if getattr(node.op, "affine", False) else 2
+    assert isinstance(node.op, BatchNorm | LayerNorm | InstanceNorm)
+    return 4 if node.op.affine else 2
 
 
-@THOP.rule("batch_norm", "layer_norm", "instance_norm", why=_norm_why)
+@THOP.rule("batch_norm", "layer_norm", "instance_norm", why=counted_as(_each_normalised))
 def normalisation(node: Node) -> Amounts:
-    """4 an element with weights of its own, else 2."""
+    """4 per element with weights of its own, else 2."""
     return {"macs": _each_normalised(node) * node.inputs[0].type.numel}
 
 
-@THOP.rule("prelu", why="PReLU counted as 1 an element")
+@THOP.rule("prelu", why=counted_as(1))
 def prelu(node: Node) -> Amounts:
-    """1 an element."""
+    """1 per element."""
     return {"macs": node.inputs[0].type.numel}
 
 
-@THOP.rule("softmax", why="softmax: its exponentials, sums and quotients")
+@THOP.rule("softmax", why=counted_as("3 n - 1", "vector of n"))
 def softmax(node: Node) -> Amounts:
     """For a vector of n: n exponentials, n - 1 additions, n divisions."""
+    assert isinstance(node.op, Softmax)
     type_ = node.inputs[0].type
-    n = type_.shape[node.op.dim]  # type: ignore[attr-defined]
+    n = type_.shape[node.op.dim]
     return {"macs": type_.numel // n * (3 * n - 1)}
 
 
-@THOP.rule("avg_pool", "sum_pool", why="average pools counted as 1 an output element")
+@THOP.rule("avg_pool", "sum_pool", why=counted_as(1, "output element"))
 def sliding_average(node: Node) -> Amounts:
-    """1 an output element, whatever the window."""
+    """1 per output element, whatever the window."""
     return {"macs": node.outputs[0].type.numel}
 
 
 @THOP.rule(
     "global_avg_pool",
     "adaptive_avg_pool",
-    why="global and adaptive average pools: their additions and divisions",
+    why=counted_as("in / out + 1", "output element"),
 )
 def adaptive_average(node: Node) -> Amounts:
     """Input / output + 1 in floating-point numbers for each output element, cut to an integer."""
@@ -132,19 +127,16 @@ def adaptive_average(node: Node) -> Amounts:
     return {"macs": int((bins + 1) * outputs.numel)}
 
 
-def _upsample_why(node: Node) -> str:
-    return f"{node.op.mode} upsampling counted as {_each_upsampled(node)} an output element"  # type: ignore[attr-defined]
-
-
 def _each_upsampled(node: Node) -> int:
-    if node.op.mode == "nearest":  # type: ignore[attr-defined]
+    assert isinstance(node.op, Upsample)
+    if node.op.mode == "nearest":
         return 1
     return _INTERPOLATION[len(node.outputs[0].type.spatial)]
 
 
-@THOP.rule("upsample", why=_upsample_why)
+@THOP.rule("upsample", why=counted_as(_each_upsampled, "output element"))
 def upsample(node: Node) -> Amounts:
-    """1, 5 or 11 an output element by mode; nothing in three dimensions."""
+    """1, 5 or 11 per output element by mode; nothing in three dimensions."""
     return {"macs": _each_upsampled(node) * node.outputs[0].type.numel}
 
 

@@ -2,7 +2,7 @@
 
 Counted: the calls of ATen's convolutions (transposed ones by the input elements that meet each
 weight), ``mm``, ``addmm``, ``bmm`` and ``baddbmm``, into which linear layers, matrix products and
-the locally connected layers of :func:`archcost.to_torch` decompose. A tensor that a matrix
+the locally connected layers of ``archcost.to_torch`` decompose. A tensor that a matrix
 product broadcasts is counted as often as it is used.
 
 Not counted: biases, normalisation, activations, pooling, elementwise operators, the distances of
@@ -16,7 +16,7 @@ connections are zeros, and they are counted.
 from __future__ import annotations
 
 from archcost.conventions.convention import Amounts, Convention
-from archcost.conventions.torch_modules import dense_macs
+from archcost.conventions.torch_modules import GAPS_COUNTED, dense_macs
 from archcost.ir import Node
 
 TORCH = Convention(
@@ -35,14 +35,14 @@ TORCH = Convention(
     "local_conv",
     "linear",
     "matmul",
-    why="a multiply-accumulate counted as 2",
+    why="multiply-accumulates counted as 2 operations",
 )
 def two_for_each(node: Node) -> Amounts:
     """Two for each multiply-accumulate."""
     return {"flops": 2 * node.application.macs}
 
 
-@TORCH.rule("conv", why="channels that a connection table leaves out counted like the others")
+@TORCH.rule("conv", why=GAPS_COUNTED)
 def missing_connections(node: Node) -> Amounts:
     """Two for each weight of the dense kernel that is zero, at each position."""
     return {"flops": 2 * (dense_macs(node) - node.application.macs)}

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from math import prod
+from typing import Final
 
 from archcost.ir import Graph, Node, TensorType
-from archcost.ir.ops.convolution import Conv, ConvTranspose
+from archcost.ir.ops.convolution import Conv, ConvTranspose, DepthwiseConv
 from archcost.ir.ops.linear import Linear
 from archcost.ir.ops.pooling import AvgPool, LpPool, MaxPool, SumPool
 from archcost.ir.ops.windows import Windows, per_dimension
+
+GAPS_COUNTED: Final = "missing connections of a connection table counted"
+"""why :func:`dense_macs` are counted"""
 
 
 def of_torch(node: Node) -> bool:
@@ -18,6 +22,13 @@ def of_torch(node: Node) -> bool:
     if isinstance(op, Linear):
         return not op.drop_connect
     return not isinstance(op, Conv) or op.connections is None
+
+
+def derived_not_counted(node: Node) -> str:
+    """Why a program that knows torch's own classes alone counts nothing of the others."""
+    if isinstance(node.op, Linear):
+        return "linear layers with DropConnect not counted"
+    return "convolutions with a connection table not counted"
 
 
 def dense_macs(node: Node) -> int:
@@ -98,6 +109,19 @@ def transposed_output(node: Node) -> TensorType:
         both = min(front, back + max(s, d) - 1)
         sizes.append(whole - 2 * both + max(0, both - back))
     return y.with_shape((*y.shape[:2], *sizes))
+
+
+def biased(node: Node) -> int:
+    """Elements to which the module of a convolution or linear layer adds a bias.
+
+    Of a transposed convolution these are its module's, some of which may be sliced off.
+    """
+    op = node.op
+    assert isinstance(op, Conv | DepthwiseConv | ConvTranspose | Linear)
+    if not op.bias:
+        return 0
+    y = transposed_output(node) if isinstance(op, ConvTranspose) else node.outputs[0].type
+    return y.numel
 
 
 def unread(graph: Graph) -> list[Node]:

@@ -1,19 +1,20 @@
 """torchinfo: each module's weights and biases, times the batch, times positions in convolutions.
 
-Counted, on the modules of :func:`archcost.to_torch`: each parameter that is called weight or bias
+Counted, on the modules of ``archcost.to_torch``: each parameter that is called weight or bias
 is one multiply-accumulate for each sample, and in a class with ``Conv`` in its name one for each
 sample and output position. ``params`` are all of every module; ``param_bytes`` is their size.
 ``output_bytes``, printed as "Forward/backward pass size", is twice the output of every module with
 parameters: the second time stands for the gradient.
 
-Not counted: whatever is no module (matrix products, sums, products, concatenations), and modules
+Not counted: whatever is not a module (matrix products, sums, products, concatenations), and modules
 without parameters.
 
-Peculiar: a bias counts like a weight. A linear layer on a sequence, (N, T, in), counts at one place
-of T alone. A transposed convolution counts at each output position, a locally connected layer as if
-all its weights were used at every position. Weights and biases of normalisations, of PReLU and
-of a scale and shift count once for each sample, whatever the input's size, and so does the whole
-table of an embedding. Weights that several layers share count in each of them, as params too.
+Peculiar: a bias counts like a weight. A linear layer on a sequence, (N, T, in), counts at one of
+its T positions alone. A transposed convolution counts at each output position, a locally connected
+layer as if all its weights were used at every position. Weights and biases of normalisations, of
+PReLU and of a scale and shift count once for each sample, whatever the input's size, and so does
+the whole table of an embedding. Weights that several layers share count in each of them, as params
+too.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-from archcost.conventions.convention import Amounts, Convention
+from archcost.conventions.convention import Amounts, Convention, in_words
 from archcost.conventions.torch_modules import transposed_output
 from archcost.ir import Node, TensorType
 
@@ -66,9 +67,9 @@ def _times(node: Node) -> int:
 
 
 _WEIGHTS_WHY = {
-    "conv_transpose": "transposed convolution counted at each output position",
-    "local_conv": "each weight of a locally connected layer counted at every position",
-    "linear": "linear layer on a sequence counted at one place alone",
+    "conv_transpose": "transposed convolutions counted at each output element",
+    "local_conv": "locally connected layers counted with all weights at each position",
+    "linear": "linear layers on a sequence counted at one place alone",
 }
 
 
@@ -87,7 +88,7 @@ def biases(node: Node) -> Amounts:
 def _once_why(node: Node) -> str:
     if node.op.kind == "embedding":
         return "the whole embedding table counted for each sample"
-    return f"{node.op.kind}: its parameters counted once for each sample"
+    return f"parameters of {in_words(node.op.kind)} counted once for each sample"
 
 
 @TORCHINFO.rule(

@@ -5,9 +5,9 @@ in ``mult-adds``.
 
 Not counted: biases, the scales and shifts of normalisations, slopes of activations.
 
-Peculiar: it is how papers of the years around 2012 to 2016 count in a worked example or in their
-heads (kernel x kernel x inputs x outputs), and how GoogLeNet's and VGG's authors explain their
-designs. It names no program.
+Peculiar: it is how papers of about 2012 to 2016 count in worked examples (kernel x kernel x inputs
+x outputs), and how the authors of GoogLeNet and VGG explain their designs. No program is known to
+count so.
 """
 
 from __future__ import annotations

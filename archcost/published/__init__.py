@@ -1,0 +1,1 @@
+"""What documents print of networks: costs, with a verdict on each number, and accuracies."""

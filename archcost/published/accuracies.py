@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from archcost.published.files import PublishedError, documents, names_of
+from archcost.published.files import NOT_AS_MEANT, PublishedError, documents, names_of
 from archcost.sources.zoo import squashed
 
 # Whether the number counts what went wrong.
@@ -86,5 +86,5 @@ def _accuracies(path: Path, document: Any) -> Iterator[PublishedAccuracy]:
                 values["settings"] = values.pop("set", {})
                 values["marks"] = {mark: meanings[mark] for mark in values.get("marks", ())}
                 yield PublishedAccuracy(**values)
-    except (AttributeError, KeyError, TypeError) as error:
+    except NOT_AS_MEANT as error:
         raise PublishedError(f"{path.name}: {error!r:.200}") from None

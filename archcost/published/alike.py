@@ -24,8 +24,9 @@ class Alike(NamedTuple):
 
     ``charged`` says whether the printed numbers have its normalisation in them (None: it has
     none), ``normalised`` how many elements pass through one. ``ungrouped``: the convention counts
-    its grouped convolutions as if they were not (None: it has none). ``pixel_macs`` are the MACs
-    for each pixel of its ``input`` (C, H, W).
+    its grouped convolutions as if they were not (None: it has none). ``counted`` are the numbers
+    of :data:`UNDER`, ``macs``, ``flops`` and ``params`` those of ``exact``. ``pixel_macs`` are the
+    MACs for each pixel of its ``input`` (C, H, W).
     """
 
     row: str

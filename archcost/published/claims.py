@@ -2,17 +2,20 @@
 
 A claim is a function of the cell and of the claim's own arguments. It gives a :class:`Finding`:
 whether it holds, archcost's number that explains the printed one, and a sentence with the figures.
-A claim that changes what is measured is the same for any cell; none of them changes a computed
-number.
+Some change what is measured and look whether that fits, others what is printed; none changes a
+computed number.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
-from archcost.published.files import PublishedError
+from archcost.conventions.convention import in_words
+from archcost.ir import ArchcostError, shape_text
+from archcost.published.files import NOT_AS_MEANT, PublishedError
 from archcost.published.measure import Measure
 from archcost.published.printed import Printed
 from archcost.published.tables import Cell, PrintedTable, select_tables
@@ -27,7 +30,7 @@ class Finding(NamedTuple):
 
 
 class Case(NamedTuple):
-    """A cell, the table it stands in, and what the claim takes to be meant by it."""
+    """A cell, the table it stands in, and what the claim takes the cell to speak of."""
 
     table: PrintedTable
     cell: Cell
@@ -58,11 +61,25 @@ class Case(NamedTuple):
         value = self.measure.changed(changes).value()
         return Finding(self.fits(value), value, says)
 
-    def neighbour(self, row: str | None = None, column: str | None = None) -> Finding:
-        """Whether the number is what another cell of the table should say."""
+    def neighbour(
+        self, row: str | None = None, column: str | None = None, by: str = "1"
+    ) -> Finding:
+        """Whether the number, multiplied by ``by``, is what another cell of the table should say.
+
+        What ``given`` presupposes of this cell it does not of the other.
+        """
         other = self.table.cell(row or self.cell.row, column or self.cell.column)
-        value = other.measure.value()
-        return Finding(self.fits(value), value, f"it is the number of {row or column}")
+        return self.scaled(by, other.measure.value(), f"it is the number of {row or column}")
+
+    def scaled(self, by: str, value: Fraction, *says: str) -> Finding:
+        """Whether ``value`` is the printed number multiplied by ``by``, a power of ten."""
+        times = _power_of_ten(by)
+        if times != 1:
+            lost = f"1/{times} of it" if times > 1 else f"{1 / times} times as much"
+            says = (*says, f"{lost} is printed")
+        return Finding(
+            self.printed.scaled(times).agreement(value) is not None, value, "; ".join(says)
+        )
 
 
 Claim = Callable[..., Finding]
@@ -86,7 +103,8 @@ def tested(table: PrintedTable, cell: Cell) -> Finding:
     Its key ``given`` has changes to the measure that the claim presupposes.
 
     Raises:
-        PublishedError: there is no such claim, or it lacks an argument.
+        PublishedError: there is no such claim, or it lacks an argument or cannot have it.
+        ArchcostError: a network that it speaks of cannot be had.
     """
     assert cell.erratum is not None
     arguments = dict(cell.erratum)
@@ -96,13 +114,15 @@ def tested(table: PrintedTable, cell: Cell) -> Finding:
     measure = cell.measure.changed(arguments.pop("given", {}))
     try:
         return CLAIMS[name](Case(table, cell, measure), **arguments)
-    except TypeError as error:
+    except ArchcostError:
+        raise
+    except NOT_AS_MEANT as error:
         raise PublishedError(f"claim {name!r}: {error}") from None
 
 
 @claim("swapped digits")
 def swapped_digits(case: Case, meant: str) -> Finding:
-    """Two digits that stand side by side, the point left out, changed places."""
+    """A digit pair is swapped: two that stand side by side, the point left out."""
     found = case.meant(meant)
     was, now = _digits(meant), _digits(case.printed.number)
     swapped = any(now == was[:i] + was[i + 1] + was[i] + was[i + 2 :] for i in range(len(was) - 1))
@@ -111,19 +131,11 @@ def swapped_digits(case: Case, meant: str) -> Finding:
 
 @claim("wrong digit")
 def wrong_digit(case: Case, meant: str) -> Finding:
-    """One digit is printed wrongly."""
+    """One digit, of three at least, is printed wrongly."""
     found, printed = case.meant(meant), case.printed.number
     differing = sum(a != b for a, b in zip(meant, printed, strict=False))
     same = len(meant) == len(printed) and differing == 1
-    return found._replace(holds=found.holds and same)
-
-
-@claim("lost digit")
-def lost_digit(case: Case, meant: str) -> Finding:
-    """One digit of the number is not printed."""
-    found, printed = case.meant(meant), case.printed.number
-    lost = any(meant[:i] + meant[i + 1 :] == printed for i in range(len(meant)))
-    return found._replace(holds=found.holds and lost)
+    return found._replace(holds=found.holds and same and _significant(printed) >= 3)
 
 
 @claim("extra digit")
@@ -136,61 +148,72 @@ def extra_digit(case: Case, meant: str) -> Finding:
 
 @claim("factor")
 def factor(case: Case, by: str) -> Finding:
-    """A power of ten is missing or too many: the number is right multiplied by ``by``."""
-    return _meant_times(case, Fraction(by), case.value())
+    """A factor of ten, or a power, is missing or too many: the number is right times ``by``."""
+    return case.scaled(by, case.value())
 
 
 @claim("unit")
 def unit(case: Case, unit: str) -> Finding:
-    """The number is right in another unit than is printed: binary megabytes for decimal ones."""
+    """The number is right in another unit than is printed."""
     value = case.value()
     meant = Printed(case.printed.number, unit, case.printed.digits)
     return Finding(meant.agreement(value) is not None, value, f"the unit is {unit}")
 
 
+BESIDES: Final = Fraction(1, 100)
+"""how much of the numbers that a file holds all else in it may take"""
+
+
 @claim("file size")
 def file_size(case: Case, bytes: int) -> Finding:  # noqa: A002 - the key's name
-    """It is the size of a file, with up to so many ``bytes`` of names and settings besides."""
+    """It is a file's size: up to ``bytes``, a hundredth at most, are names and settings."""
     value = case.value()
     nearest = min(max(value, case.printed.value), value + bytes)
     return Finding(
-        case.fits(nearest), value, f"the file holds up to {bytes:,} bytes besides the numbers"
+        case.fits(nearest) and bytes <= BESIDES * value,
+        value,
+        f"the file holds up to {bytes:,} bytes besides the numbers",
     )
 
 
 @claim("other row")
-def other_row(case: Case, row: str, by: str = "1", **changes: Any) -> Finding:
+def other_row(case: Case, row: str, by: str = "1") -> Finding:
     """The number belongs to another row of the same column.
 
-    It may lack a power of ten besides, as in ``factor``; ``changes`` to that row's measure are
-    presupposed.
+    It may lack a power of ten besides, as in ``factor``.
     """
-    value = case.table.cell(row, case.cell.column).measure.changed(changes).value()
-    times = Fraction(by)
-    if times == 1:
-        return Finding(case.fits(value), value, f"it is the number of {row}")
-    return _meant_times(case, times, value, f"it is the number of {row}, ")
+    return case.neighbour(row=row, by=by)
 
 
 @claim("shifted row")
-def shifted_row(case: Case, row: str) -> Finding:
-    """The column is shifted by a row: the number belongs to the row above or below."""
-    found = case.neighbour(row=row)
-    rows = case.table.rows
-    beside = abs(rows.index(row) - rows.index(case.cell.row)) == 1
-    return found._replace(holds=found.holds and beside)
+def shifted_row(case: Case, rows: list[str], by: str = "1") -> Finding:
+    """The column is shifted by a row: each of some ``rows`` has the number of the next one.
+
+    They follow one another in the table, downwards or upwards; the last has that of the first. All
+    of them make this claim, and each may lack a power of ten besides, as in ``factor``.
+    """
+    cells = [case.table.cell(row, case.cell.column) for row in rows]
+    places = [case.table.rows.index(row) for row in rows]
+    found = case.neighbour(row=rows[(rows.index(case.cell.row) + 1) % len(rows)], by=by)
+    together = {below - above for above, below in pairwise(places)} in ({1}, {-1})
+    alike = all((cell.erratum or {}).get("rows") == rows for cell in cells)
+    return found._replace(holds=found.holds and together and alike)
 
 
 @claim("other column")
 def other_column(case: Case, column: str) -> Finding:
-    """The number belongs to another column of the same row."""
+    """The number is that of the table's other column, ``column``."""
     return case.neighbour(column=column)
 
 
 @claim("other network")
 def other_network(case: Case, model: str, **changes: Any) -> Finding:
     """The number is that of another network."""
-    return case.instead(f"it is the number of {model}", {"model": model, **changes})
+    said = [f"{name} = {value}" for name, value in changes.get("set", {}).items()]
+    if "convention" in changes:
+        said.append(f"by {changes['convention']}")
+    with_ = f" ({', '.join(said)})" if said else ""
+    return case.instead(f"it is the number of {model}{with_}", {"model": model, **changes})
 
 
 @claim("other version")
@@ -202,20 +225,19 @@ def other_version(case: Case, set: Mapping[str, Any]) -> Finding:  # noqa: A002 
 
 @claim("classes")
 def classes(case: Case, classes: int) -> Finding:
-    """The network was counted with a classifier for another number of classes."""
+    """The network was counted with a classifier that has so many classes."""
     return case.instead(f"counted with {classes} classes", {"set": {"classes": classes}})
 
 
 @claim("input size")
 def input_size(case: Case, input: list[int]) -> Finding:  # noqa: A002 - the key's name
     """The network was counted at another input size."""
-    said = "x".join(map(str, input))
-    return case.instead(f"counted at {said}", {"input": input})
+    return case.instead(f"counted at {shape_text(tuple(input))}", {"input": input})
 
 
 @claim("auxiliary heads")
 def auxiliary_heads(case: Case, **changes: Any) -> Finding:
-    """The network was counted with the auxiliary classifiers that only training has."""
+    """The network was counted with the auxiliary heads, which only training has."""
     found = case.instead("counted with the auxiliary heads", changes)
     with_heads = case.measure.changed(changes).graph()
     more = len(with_heads.outputs) > len(case.measure.graph().outputs)
@@ -224,26 +246,22 @@ def auxiliary_heads(case: Case, **changes: Any) -> Finding:
 
 @claim("batch")
 def batch(case: Case, images: int) -> Finding:
-    """It is the number for all images of a batch."""
-    return case.instead(f"counted for {images} images", {"times": images})
+    """The work, or the activations, of all images of a batch was counted."""
+    found = case.instead(f"counted for {images} images", {"times": images})
+    grows = case.measure.quantity not in ("params", "storage_bytes", "depth")
+    return found._replace(holds=found.holds and grows)
 
 
 @claim("without grouping")
 def without_grouping(case: Case) -> Finding:
-    """Grouped convolutions were counted as if each output channel read all input channels."""
+    """Convolutions were counted without their grouping: each reads all channels of its input."""
     return case.instead("counted without the grouping of convolutions", {"grouped": False})
-
-
-@claim("pools rounded down")
-def pools_rounded_down(case: Case) -> Finding:
-    """Windows that the network rounds up were rounded down, which makes the images smaller."""
-    return case.instead("counted with pools that round down", {"ceil": False})
 
 
 @claim("left out")
 def left_out(case: Case, kinds: list[str]) -> Finding:
     """The network was counted without these kinds of layers."""
-    said = ", ".join(kinds).replace("_", " ")
+    said = ", ".join(map(in_words, kinds))
     return case.instead(f"counted without {said}", {"without": kinds})
 
 
@@ -258,20 +276,24 @@ def part(case: Case, **changes: Any) -> Finding:
 
 @claim("flops as mult-adds")
 def flops_as_mult_adds(case: Case) -> Finding:
-    """Multiplications and additions are counted apart and printed as mult-adds."""
-    changes: dict[str, Any] = {"quantity": "macs", "times": 2}
-    if case.measure.relation:  # to what is counted once
-        changes["to"] = {**case.measure.to, "times": case.measure.times}
-    return case.instead("twice the multiply-accumulates", changes)
+    """FLOPs are printed as mult-adds: multiplications and additions, each counted."""
+    measure = case.measure
+    changes: dict[str, Any] = {"times": 2 * measure.times}
+    if measure.relation:  # to what is counted once
+        changes["to"] = {"times": measure.times, **measure.to}
+    found = case.instead("twice the multiply-accumulates", changes)
+    return found._replace(holds=found.holds and measure.quantity == "macs")
 
 
 @claim("coarse")
 def coarse(case: Case, digits: int) -> Finding:
-    """The number is right in fewer digits than are printed."""
+    """The number is right in fewer digits than are printed: two or more, or one of two."""
     value = case.value()
-    meant = Printed(case.printed.text, case.printed.unit, digits)
+    agreement = Printed(case.printed.text, case.printed.unit, digits).agreement(value)
+    printed = _significant(case.printed.number)
+    right = agreement == "rounded" if digits == 1 else agreement is not None
     return Finding(
-        meant.agreement(value) is not None and meant.step > case.printed.step,
+        right and min(2, printed - 1) <= digits < printed,
         value,
         f"right in {digits} digit{'s' if digits > 1 else ''}",
     )
@@ -279,18 +301,9 @@ def coarse(case: Case, digits: int) -> Finding:
 
 @claim("rounded up")
 def rounded_up(case: Case) -> Finding:
-    """The number is rounded up where it is to be rounded down."""
+    """The number is rounded up where rounding gives the next one below."""
     value = case.value()
-    return Finding(case.printed.rounds_up(value), value, "rounded up")
-
-
-@claim("copied")
-def copied(case: Case, row: str, column: str) -> Finding:
-    """The number repeats that of another cell of the table, which is right there."""
-    other = case.table.cell(row, column)
-    value = other.measure.value()
-    same = other.printed.value == case.printed.value and bool(other.printed.agreement(value))
-    return Finding(same, value, f"the number of {row} is repeated")
+    return Finding(case.printed.rounds_up(value), value, "the next number above is printed")
 
 
 @claim("sum")
@@ -300,31 +313,35 @@ def total(case: Case, parts: list[Mapping[str, Any]]) -> Finding:
     return Finding(case.fits(value), value, f"a sum of {len(parts)} numbers")
 
 
-def _meant_times(case: Case, times: Fraction, value: Fraction, says: str = "") -> Finding:
-    if not _power_of_ten(times):
-        raise PublishedError(f"factor {times} is no power of ten")
-    holds = case.printed.scaled(times).agreement(value) is not None
-    printed = f"1/{times} of it" if times > 1 else f"{1 / times} times as much"
-    return Finding(holds, value, f"{says}{printed} is printed")
-
-
 @claim("from printed numbers")
 def from_printed_numbers(
     case: Case, cell: list[str], over: list[str] | None = None, times: int = 1
 ) -> Finding:
-    """The number was worked out from others as printed: ``times`` one, or one ``over`` another."""
-    derived = case.table.cell(*cell).printed.value * times
-    says = f"{times} times the printed number of {cell[0]}"
-    if over is not None:
-        derived /= case.table.cell(*over).printed.value
-        says = f"the printed number of {cell[0]} over that of {over[0]}"
-    elif times == 1:
-        raise PublishedError("claim 'from printed numbers' takes over or times")
-    return Finding(case.fits(derived), case.value(), says)
+    """It was worked out from printed numbers: ``times`` one, or one ``over`` another one.
+
+    These two stand in the same column.
+    """
+    row, column = cell
+    number = case.table.cell(row, column).printed.value
+    if over is None:
+        if times == 1:
+            raise PublishedError("claim 'from printed numbers' takes over or times")
+        return Finding(
+            case.fits(number * times),
+            case.value(),
+            f"{times} times the printed number of {row}",
+        )
+    other_row, other_column = over
+    quotient = number / case.table.cell(other_row, other_column).printed.value
+    return Finding(
+        case.fits(quotient) and column == other_column and times == 1,
+        case.value(),
+        f"the printed number of {row} over that of {other_row}",
+    )
 
 
 BUDGET: Final = Fraction(9, 10)
-"""how much of a budget a network at least uses that was made for it"""
+"""how much of a budget a network at least uses"""
 
 
 @claim("budget")
@@ -350,13 +367,17 @@ def layers(case: Case, counted: list[str]) -> Finding:
     for name in counted:
         case.measure.changed({"layer": name}).nodes()
     value = Fraction(len(set(counted)))
-    return Finding(case.fits(value), value, f"{value} layers from {counted[0]} to {counted[-1]}")
+    depth = case.measure.quantity == "depth"
+    return Finding(
+        depth and case.fits(value), value, f"{value} layers from {counted[0]} to {counted[-1]}"
+    )
 
 
 @claim("printed sum")
 def printed_sum(case: Case, table: str, column: str) -> Finding:
     """The number is the sum of a column of another table, as that is printed."""
     (other,) = select_tables((table,))
+    # In the units that the text shows: to add up K, nobody needs to know what it stands for.
     value = sum(
         (Printed(cell.printed.text).value for cell in other.cells if cell.column == column),
         Fraction(0),
@@ -364,16 +385,38 @@ def printed_sum(case: Case, table: str, column: str) -> Finding:
     return Finding(case.fits(value), value, f"the printed {column} of {table} add up to it")
 
 
+@claim("quoted bound")
+def quoted_bound(case: Case, table: str, row: str, column: str) -> Finding:
+    """The number is printed as a bound in another table, and quoted without the sign."""
+    (other,) = select_tables((table,))
+    bound = other.cell(row, column).printed
+    value = case.value()
+    kept = bound.agreement(value) == "within the bound"
+    same = bound.value == case.printed.value
+    return Finding(kept and same, value, f"{table} prints {bound.text}, a bound")
+
+
 def _digits(number: str) -> str:
     return "".join(filter(str.isdigit, number))
 
 
-def _power_of_ten(number: Fraction) -> bool:
-    larger = max(number, 1 / number)
-    return larger > 1 and str(larger).strip("0") == "1"
+def _significant(number: str) -> int:
+    """How many digits it has, without zeros in front."""
+    return len(_digits(number).lstrip("0"))
+
+
+def _power_of_ten(text: str) -> Fraction:
+    number = Fraction(text)
+    if number <= 0 or str(max(number, 1 / number)).rstrip("0") != "1":
+        raise PublishedError(f"factor {text} is no power of ten")
+    return number
 
 
 def _said(part: Any) -> str:
+    """Some layers, or what they have in common, in words."""
     if isinstance(part, Mapping):
-        return ", ".join(f"{key} {_said(value)}" for key, value in part.items())
-    return ", ".join(map(str, part)) if isinstance(part, list) else str(part)
+        kinds = part.get("op", [])
+        named = map(in_words, [kinds] if isinstance(kinds, str) else kinds)
+        rest = (f"{key} {value}" for key, value in part.items() if key != "op")
+        return ", ".join((*named, *rest))
+    return part if isinstance(part, str) else ", ".join(part)

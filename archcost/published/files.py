@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
 from archcost.ir import ArchcostError
 from archcost.sources.zoo import find, squashed
+
+NOT_AS_MEANT: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What Python raises where data is not what the code that reads it takes it for."""
 
 
 class PublishedError(ArchcostError, ValueError):

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache, lru_cache
 from math import prod
 from pathlib import Path
 from typing import Any, Final
@@ -47,7 +47,6 @@ class Measure:
     only: dict[str, Any] | None = None
     without: tuple[str, ...] = ()
     grouped: bool = True
-    ceil: bool = True
     bits: int = 32
     times: float = 1
     per: dict[str, int] = field(default_factory=dict)
@@ -68,20 +67,20 @@ class Measure:
         Settings are added to those there are.
 
         Raises:
-            PublishedError: a key is unknown.
+            PublishedError: a key is unknown, or its value not of its kind.
         """
-        values = dict(changes)
-        if "set" in values:
-            values["settings"] = {**self.settings, **values.pop("set")}
-        for key in ("input", "without"):
-            if values.get(key) is not None:
-                values[key] = tuple(values[key])
-        if isinstance(values.get("layer"), list):
-            values["layer"] = tuple(values["layer"])
         try:
+            values = dict(changes)
+            if "set" in values:
+                values["settings"] = {**self.settings, **values.pop("set")}
+            for key in ("input", "without"):
+                if values.get(key) is not None:
+                    values[key] = tuple(values[key])
+            if isinstance(values.get("layer"), list):
+                values["layer"] = tuple(values["layer"])
             return replace(self, **values)
-        except TypeError as error:
-            raise PublishedError(f"{error} in {values!r:.200}") from None
+        except (TypeError, ValueError) as error:
+            raise PublishedError(f"{error} in {changes!r:.200}") from None
 
     def value(self) -> Fraction:
         """archcost's number, in single units, bytes or, for a relation, as a plain number.
@@ -109,7 +108,7 @@ class Measure:
         """The network that it speaks of, with the changes it asks for."""
         return _graph(self._network)
 
-    def nodes(self) -> tuple[Node, ...] | None:
+    def nodes(self) -> Nodes:
         """The nodes that it speaks of; None: all.
 
         Raises:
@@ -134,7 +133,7 @@ class Measure:
     def _network(self) -> str:
         """What :func:`_graph` needs to know, as a key."""
         return json.dumps(
-            [self.model, self.settings, self.input, self.without, self.grouped, self.ceil],
+            [self.model, self.settings, self.input, self.without, self.grouped],
             sort_keys=True,
         )
 
@@ -143,15 +142,6 @@ class Measure:
             return Fraction(self.settings[name])
         except KeyError:
             raise PublishedError(f"per: {name} is not set") from None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data: every key that is not at its default."""
-        default = Measure(self.model, self.quantity)
-        return {
-            key: value
-            for key, value in asdict(self).items()
-            if key in ("model", "quantity") or value != getattr(default, key)
-        }
 
 
 def _within(node: Node, scope: str) -> bool:
@@ -167,19 +157,21 @@ def _is(node: Node, wanted: Mapping[str, Any]) -> bool:
     )
 
 
+@cache
+def _examples() -> dict[str, Path]:
+    return {path.stem: path for path in EXAMPLES.glob("*.yaml")}
+
+
 @lru_cache(maxsize=256)
 def _graph(network: str) -> Graph:
-    model, settings, shape, without, grouped, ceil = json.loads(network)
-    example = EXAMPLES / f"{model}.yaml"
-    graph = load(example if example.exists() else model, settings=settings, inputs=shape)
+    model, settings, shape, without, grouped = json.loads(network)
+    graph = load(_examples().get(model, model), settings=settings, inputs=shape)
     if without:
         missing = set(without) - {node.op.kind for node in graph}
         if missing:
             raise PublishedError(f"{model} has no {', '.join(sorted(missing))} to leave out")
         graph = graph.rewritten(lambda node: None if node.op.kind in without else node.op)
-    if not grouped:
-        graph = graph.rewritten(_ungrouped)
-    return graph if ceil else graph.rewritten(_rounded_down)
+    return graph if grouped else graph.rewritten(_ungrouped)
 
 
 def _ungrouped(node: Node) -> Op:
@@ -189,13 +181,6 @@ def _ungrouped(node: Node) -> Op:
     if isinstance(op, Conv) and op.groups > 1:
         return Conv(**{**op.settings(), "groups": 1})
     return op
-
-
-def _rounded_down(node: Node) -> Op:
-    settings = node.op.settings()
-    if settings.get("rounding") == "ceil":
-        return type(node.op)(**{**settings, "rounding": "floor"})
-    return node.op
 
 
 @lru_cache(maxsize=4096)

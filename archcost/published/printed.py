@@ -8,6 +8,7 @@ from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, ROUND_UP, Decima
 from fractions import Fraction
 from functools import cached_property
 from math import prod
+from operator import index
 from typing import Final, Literal
 
 from archcost.published.files import PublishedError
@@ -16,6 +17,7 @@ UNITS: Final[dict[str, Fraction]] = {
     "1": Fraction(1),
     "%": Fraction(1, 100),
     "k": Fraction(10**3),
+    "Ki": Fraction(2**10),
     "M": Fraction(10**6),
     "G": Fraction(10**9),
     "T": Fraction(10**12),
@@ -45,7 +47,10 @@ _WRITTEN: Final[dict[str, str]] = {
 _NUMBER: Final = re.compile(r"\D*?(\d[\d,]*(?:\.\d+)?)\s*(\S*)")
 _PRODUCT: Final = re.compile(r"\d+(?:×\d+)+(?![\d^])")
 
-Agreement = Literal["rounded", "cut off"]
+# Words before a number that make it a bound: whether what they speak of lies above it.
+_BOUNDS: Final = {">": True, "more than": True, "<": False, "less than": False}
+
+Agreement = Literal["rounded", "cut off", "within the bound"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,9 @@ class Printed:
     ``unit`` is what the text, or the head of its column, says; ``digits`` says how many digits of
     the number count, from the front, where it ends in zeros that were hardly counted (11300 M);
     ``times`` multiplies the whole.
+
+    Raises:
+        PublishedError: no number in the text, no such unit, or ``digits`` below 1.
     """
 
     text: str
@@ -65,6 +73,8 @@ class Printed:
     def __post_init__(self) -> None:
         if self.unit is not None and self.unit not in UNITS:
             raise PublishedError(f"no unit {self.unit!r}; there are {', '.join(UNITS)}")
+        if self.digits is not None and index(self.digits) < 1:
+            raise PublishedError(f"digits {self.digits} is no number of digits")
         if not _NUMBER.match(self.text):
             raise PublishedError(f"no number in {self.text!r:.80}")
 
@@ -80,6 +90,16 @@ class Printed:
     def number(self) -> str:
         """Its digits, comma and point; of a shape (``3×3×64``) the product."""
         return self._parts[0]
+
+    @property
+    def bare(self) -> bool:
+        """Whether no unit stands behind its number."""
+        return not self._parts[1]
+
+    @property
+    def above(self) -> bool | None:
+        """Of a bound (``> 6 M``, ``less than 25 million``), whether it is a lower one."""
+        return next((up for words, up in _BOUNDS.items() if self.text.startswith(words)), None)
 
     @property
     def binary(self) -> bool:
@@ -130,8 +150,12 @@ class Printed:
     def agreement(self, value: Fraction | int) -> Agreement | None:
         """Whether ``value`` is this number at its precision, and how it comes to be.
 
-        The precision is that of the last digit printed, or of the last of ``digits``.
+        The precision is that of the last digit printed, or of the last of ``digits``. A bound
+        agrees with what lies within it.
         """
+        if self.above is not None:
+            kept = value > self.value if self.above else value < self.value
+            return "within the bound" if kept else None
         if self._at(value, ROUND_HALF_UP) or self._at(value, ROUND_HALF_EVEN):
             return "rounded"
         return "cut off" if self._at(value, ROUND_DOWN) else None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from archcost.ir import ArchcostError
-from archcost.published.files import PublishedError, documents, names_of
+from archcost.published.files import NOT_AS_MEANT, PublishedError, documents, names_of
 from archcost.published.measure import Measure
 from archcost.published.printed import Printed
 from archcost.sources.zoo import squashed
@@ -24,8 +24,9 @@ class UnknownTableError(ArchcostError, LookupError):
 class Cell:
     """One printed number; the keys are described in ``tables/README.md``.
 
-    Of ``counted``, ``erratum`` and ``tried`` at most one is given: the cell's number holds under
-    another convention, or is wrong in a way that is checked, or was not reproduced.
+    ``row`` and ``column`` are the labels it stands at, ``measure`` is what it speaks of. Of
+    ``counted``, ``erratum`` and ``tried`` at most one is given: the number holds under another
+    convention, or is wrong in a way that is checked, or was not reproduced.
     """
 
     row: str
@@ -40,7 +41,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class PrintedTable:
-    """A table, or the numbers of a text; ``name`` is ``mobilenet/4``, after document and table."""
+    """A table, or the numbers of a text; ``name`` is ``mobilenet/4``, after document and table.
+
+    ``source`` cites the document and the place in it; ``notes`` hold for the whole table. ``rows``
+    and ``columns`` are the labels of the cells, in the order in which they first stand there.
+    """
 
     name: str
     title: str
@@ -131,7 +136,7 @@ def _tables(path: Path, document: Any) -> Iterator[PrintedTable]:
             )
     except PublishedError as error:
         raise PublishedError(f"{path.name}: {error}") from None
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except NOT_AS_MEANT as error:
         raise PublishedError(f"{path.name}: {error!r:.200}") from None
 
 
@@ -150,8 +155,9 @@ def _cells(table: Mapping[str, Any]) -> Iterator[Cell]:
             keys = _merged(table.get("all", {}), columns[column] or {}, row, own)
             try:
                 yield _cell(label, column, keys)
-            except (PublishedError, KeyError, TypeError) as error:
-                raise PublishedError(f"row {label!r}, column {column!r}: {error}") from None
+            except NOT_AS_MEANT as error:
+                said = f"{error} is missing" if isinstance(error, KeyError) else error
+                raise PublishedError(f"row {label!r}, column {column!r}: {said}") from None
 
 
 def _merged(*levels: Mapping[str, Any]) -> dict[str, Any]:
@@ -176,4 +182,6 @@ def _cell(row: str, column: str, keys: dict[str, Any]) -> Cell:
     said = {name: keys[name] for name in _OF_CELL & keys.keys()}
     if sum(name in said for name in ("counted", "erratum", "tried")) > 1:
         raise PublishedError("more than one of counted, erratum and tried")
+    if not said.get("counted", {}).keys() <= {"convention", "quantity"}:
+        raise PublishedError("counted takes convention and quantity")
     return Cell(row, column, printed, measure, **said)

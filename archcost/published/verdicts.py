@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from typing import Any, Final, Literal, NamedTuple
 
+from archcost.ir import ArchcostError
 from archcost.published.claims import tested
+from archcost.published.files import NOT_AS_MEANT, PublishedError
+from archcost.published.measure import Measure
+from archcost.published.printed import Agreement
 from archcost.published.tables import Cell, PrintedTable
 
 Kind = Literal["match", "match under another convention", "erratum", "not reproduced"]
@@ -63,50 +67,63 @@ def judge(table: PrintedTable, cell: Cell) -> Verdict:
     """The verdict on one cell.
 
     Raises:
-        PublishedError: the cell speaks of what its network does not have.
-        ArchcostError: its network cannot be had.
+        PublishedError: the cell is broken, or speaks of what its network does not have, or its
+            network cannot be had; the message names the cell.
     """
-    value = cell.measure.value()
-    found = Verdict(table, cell, "not reproduced", value, cell.measure.under)
+    try:
+        return _judged(table, cell)
+    except (ArchcostError, *NOT_AS_MEANT) as error:
+        where = f"{table.name}, row {cell.row!r}, column {cell.column!r}"
+        raise PublishedError(f"{where}: {error}") from error
+
+
+def _judged(table: PrintedTable, cell: Cell) -> Verdict:
+    value, under = cell.measure.value(), cell.measure.under
+    found = Verdict(table, cell, "not reproduced", value, under, explanation=_joined(cell.note))
     agreement = cell.printed.agreement(value)
-    if agreement:
-        needless = cell.counted or cell.erratum or cell.tried
-        return found._replace(
-            kind="match",
-            explanation=_joined(agreement if agreement != "rounded" else "", cell.note),
-            problem="it matches: counted, erratum or tried is not needed" if needless else None,
-        )
-    if cell.counted:
-        other = cell.measure.changed(cell.counted)
-        number = other.value()
-        if other.under == cell.measure.under:
-            return found._replace(problem=f"counted: {other.under} is no other convention")
-        if cell.printed.agreement(number):
-            return found._replace(
-                kind="match under another convention",
-                computed=number,
-                convention=other.under,
-                explanation=_joined(cell.note),
-            )
-        return found._replace(
-            problem=f"under {other.under} it is {plain(number):,}", explanation=_joined(cell.note)
-        )
-    if cell.erratum:
-        finding = tested(table, cell)
-        if finding.holds:
-            return found._replace(
-                kind="erratum",
-                claim=cell.erratum["claim"],
-                explanation=_joined(finding.says, cell.note),
-            )
-        return found._replace(
-            problem=f"claim {cell.erratum['claim']!r} does not hold: {finding.says}, "
-            f"{plain(finding.value):,}",
-            explanation=_joined(cell.note),
-        )
+    if agreement is not None:
+        return _matched(found, agreement)
+    if cell.counted is not None:
+        return _elsewhere(found, cell.measure.changed(cell.counted))
+    if cell.erratum is not None:
+        return _claimed(found, cell.erratum)
     return found._replace(
         explanation=_joined(cell.tried, cell.note),
         problem=None if cell.tried else "neither matched nor explained",
+    )
+
+
+def _matched(found: Verdict, agreement: Agreement) -> Verdict:
+    cell = found.cell
+    needless = (cell.counted, cell.erratum, cell.tried) != (None, None, None)
+    return found._replace(
+        kind="match",
+        explanation=_joined(agreement if agreement != "rounded" else None, cell.note),
+        problem="it matches: counted, erratum or tried is not needed" if needless else None,
+    )
+
+
+def _elsewhere(found: Verdict, measure: Measure) -> Verdict:
+    """Whether the number holds for ``measure``, which is under another convention."""
+    if measure.under == found.convention:
+        return found._replace(problem=f"counted: {measure.under} is no other convention")
+    value = measure.value()
+    if found.cell.printed.agreement(value) is None:
+        return found._replace(problem=f"under {measure.under} it is {plain(value):,}")
+    return found._replace(
+        kind="match under another convention", computed=value, convention=measure.under
+    )
+
+
+def _claimed(found: Verdict, erratum: Mapping[str, Any]) -> Verdict:
+    """Whether the claim of ``erratum`` holds."""
+    finding = tested(found.table, found.cell)
+    claim = erratum["claim"]
+    if not finding.holds:
+        said = f"{finding.says}, {plain(finding.value):,}"
+        return found._replace(problem=f"claim {claim!r} does not hold: {said}")
+    return found._replace(
+        kind="erratum", claim=claim, explanation=_joined(finding.says, found.cell.note)
     )
 
 

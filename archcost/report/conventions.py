@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from archcost.conventions.convention import in_words
 from archcost.ir import Graph, shape_text
 from archcost.report.format import count, signed
-from archcost.report.table import Column, Table
+from archcost.report.table import Column, Document, Section, Table
 
 if TYPE_CHECKING:
     from archcost.conventions import Convention, Count
@@ -19,7 +20,7 @@ COLUMNS: Final = (
     Column("convention", "Convention", "text"),
     Column("counts", "Counts", "text"),
     Column("number", "Number", "count"),
-    Column("difference", f"To {BASE}", "change"),
+    Column("difference", f"vs {BASE}", "change"),
     Column("params", "Params", "count", 2),
     Column("why", "Why", "sentences", 3),
 )
@@ -41,7 +42,7 @@ CHECK_COLUMNS: Final = (
 
 
 def conventions_table(graph: Graph, counts: Sequence[Count]) -> Table:
-    """One row a convention; the reasons of its difference to ``mult-adds`` with it."""
+    """One row a convention; the reasons of its difference from ``mult-adds`` with it."""
     title = f"{graph.metadata.get('title') or graph.name}, counted by convention"
     inputs = ", ".join(shape_text(value.shape) for value in graph.inputs)
     return Table(
@@ -60,6 +61,7 @@ def _row(counted: Count) -> tuple[Any, ...]:
         if quantity not in (convention.main, "params")
     }
     difference = sum(reason.amount for reason in counted.reasons)
+    ignored = ", ".join(map(in_words, counted.ignored))
     also = ", ".join(f"{quantity} {count(number)}" for quantity, number in others.items())
     return (
         convention.name,
@@ -70,6 +72,7 @@ def _row(counted: Count) -> tuple[Any, ...]:
         (
             *(f"{signed(reason.amount)}: {reason.why}" for reason in counted.reasons),
             *([f"also: {also}"] if also else []),
+            *([f"not counted: {ignored}"] if ignored else []),
         ),
     )
 
@@ -124,14 +127,20 @@ def about_markdown(conventions: Iterable[Convention]) -> str:
     )
 
 
-def about_text(conventions: Iterable[Convention]) -> str:
-    """All there is to say of each convention, for a terminal."""
-    return "\n".join(f"{c.name}\n{'─' * len(c.name)}\n{_about(c)}" for c in conventions)
+def about_pages(conventions: Iterable[Convention]) -> Document:
+    """All there is to say of each convention, for a terminal: as wide as that is."""
+    return Document("", tuple(Section(c.name, _paragraphs(_about(c))) for c in conventions))
+
+
+def _paragraphs(text: str) -> tuple[str, ...]:
+    """The paragraphs of a docstring, each item of a list being one."""
+    pieces = re.split(r"\n\n|\n(?=- )", text.replace("``", "`"))
+    return tuple(" ".join(piece.split()) for piece in pieces)
 
 
 def _about(convention: Convention) -> str:
     numbers = ", ".join(f"``{quantity}``" for quantity in convention.quantities)
-    origin = f"Numbers: {numbers}. Read from {convention.source}, {convention.read}."
+    origin = f"Numbers: {numbers}. Source: {convention.source}; read on {convention.read}."
     return f"{convention.about.strip()}\n\n{origin}\n"
 
 

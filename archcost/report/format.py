@@ -94,7 +94,7 @@ def precise(value: Any, kind: Kind) -> str:
     """A cell with every digit: for documents. Bytes are named in the column's label."""
     if value is None:
         return ""
-    if kind in ("count", "bytes"):
+    if kind in ("count", "bytes", "integer"):
         return exact(value)
     if kind == "change":
         return f"{value:+,}"

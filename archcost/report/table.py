@@ -14,8 +14,8 @@ Kind = Literal["text", "sentences", "count", "change", "share", "bytes", "shape"
 
 ``text``: a str. ``sentences``: a tuple of str, which a terminal shows below the row. ``count``: an
 int to be scaled for people. ``change``: the same with its sign. ``share``: a float, 1.0 is all.
-``bytes``: an int. ``shape``: a tuple of ints. ``integer``: an int that is shown as it is. ``year``:
-an int that is no quantity.
+``bytes``: an int. ``shape``: a tuple of ints. ``integer``: an int of which every digit is shown.
+``year``: an int that is no quantity.
 A missing value is None in each of them.
 """
 LEFT: Final[frozenset[Kind]] = frozenset({"text", "sentences", "shape"})

@@ -8,6 +8,7 @@ left out by rank, and only texts are shortened.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,7 @@ SHORTEST_TEXT = 12
 SHORTEST_BAR, LONGEST_BAR = 5, 20
 PERCENT = 7  # "100.0 %"
 EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
+_BREAK = re.compile(r"(?<!\d) | (?![kKMGT](?:i?B)?\b|%)")  # not between a number and its unit
 
 
 class TableView:
@@ -69,6 +71,7 @@ class DocumentView:
             if isinstance(part, Section):
                 yield _text(part.heading, options.max_width, "bold")
                 for paragraph in part.paragraphs:
+                    yield Text()
                     yield _text(paragraph, options.max_width)
             else:
                 yield TableView(part)
@@ -183,7 +186,8 @@ def _filled(pieces: list[str], room: int) -> list[str]:
 
 
 def _words(text: str, room: int) -> list[str]:
-    return [piece for word in text.split() for piece in chop_cells(word, room)]
+    words = _BREAK.split(" ".join(text.split()))
+    return [piece for word in words for piece in chop_cells(word, room)]
 
 
 def _grid(table: Table, width: int, ascii_only: bool) -> Iterator[Segment]:
@@ -268,8 +272,10 @@ def _fit(table: Table, natural: list[int], width: int) -> dict[int, int]:
 
     chosen = [i for i, column in enumerate(columns) if column.rank == 1 and i in beside]
     while len(chosen) > 1 and total(least, chosen) > width:
-        # Too narrow even for these: drop from the right, first what is no count.
-        extra = [i for i in chosen[1:] if columns[i].kind != "count"] or chosen[1:]
+        # Too narrow even for these: drop from the right, first what is neither a count nor a word
+        # that is coloured, for which one looks at the table.
+        extra = [i for i in chosen[1:] if columns[i].kind != "count" and not columns[i].styles]
+        extra = extra or chosen[1:]
         chosen.remove(extra[-1])
     for index in sorted(beside, key=lambda i: columns[i].rank):
         if index not in chosen and columns[index].rank > 1:

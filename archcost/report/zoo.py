@@ -246,11 +246,14 @@ def _printed(verdict: Verdict) -> str:
     """``params 5.4 M``, with what it speaks of besides where that is not the whole network."""
     cell, measure = verdict.cell, verdict.cell.measure
     text = f"{_NAMES.get(measure.quantity, measure.quantity)} {cell.printed.text}"
-    if cell.printed.unit not in (None, "1"):
-        text += f" {cell.printed.unit}"
-    part = measure.layer or measure.only
-    if part:
-        text += f" of {part if isinstance(part, str) else ', '.join(map(str, part))}"
+    if cell.printed.bare and cell.printed.symbol != "1":
+        text += f" {cell.printed.symbol}"
+    if measure.layer:
+        text += (
+            f" of {measure.layer if isinstance(measure.layer, str) else ', '.join(measure.layer)}"
+        )
+    if measure.only:
+        text += f" of layers with {' '.join(_settings(measure.only))}"
     where = _settings(measure.settings)
     if measure.input:
         where.append(shape_text(measure.input))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from archcost.ir import ArchcostError, Graph, Node
@@ -9,7 +10,11 @@ from archcost.ir import ArchcostError, Graph, Node
 if TYPE_CHECKING:
     from archcost.targets.torch import GraphModule
 
-__all__ = ["TargetError", "to_torch"]
+__all__ = ["MissingFrameworkError", "TargetError", "to_torch"]
+
+
+class MissingFrameworkError(ArchcostError, ImportError):
+    """The target framework is not installed."""
 
 
 class TargetError(ArchcostError, ValueError):
@@ -33,8 +38,10 @@ def to_torch(graph: Graph) -> GraphModule:
 
     Raises:
         TargetError: torch cannot execute a node.
-        ModuleNotFoundError: torch is not installed.
+        MissingFrameworkError: torch is not installed.
     """
+    if not find_spec("torch"):
+        raise MissingFrameworkError("PyTorch is not installed: pip install 'archcost[torch]'")
     from archcost.targets.torch import GraphModule
 
     return GraphModule(graph)

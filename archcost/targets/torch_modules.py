@@ -20,6 +20,7 @@ def initialise(fan_in: int, *tensors: Tensor | None) -> None:
 class TableConv(nn.Module):
     """Convolution whose output channels see the input channels that ``connections`` names.
 
+    Weights are (connections, kernel...), one connection after the other of each output channel.
     torch has convolutions with all connections only: the missing ones are zeros.
     """
 

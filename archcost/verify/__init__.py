@@ -6,13 +6,14 @@ numbers, under the names of the convention's quantities.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from archcost.conventions import convention
 from archcost.ir import ArchcostError, Graph
+from archcost.targets import TargetError, to_torch
 
 if TYPE_CHECKING:
     import torch
@@ -69,13 +70,16 @@ def counters() -> tuple[str, ...]:
     )
 
 
-def verify(graph: Graph, names: Sequence[str] | None = None) -> list[Check]:
+def verify(graph: Graph, names: Sequence[str] | None = None) -> Iterator[Check]:
     """What the programs of these conventions, by default all that are installed, say of ``graph``.
+
+    A program is run when its checks are asked for.
 
     A program that fails, or is not installed, is an error in its checks.
 
     Raises:
         NoCounterError: no program counts by a convention of that name.
+        TargetError: torch cannot execute the network.
     """
     chosen = counters() if names is None else names
     for name in chosen:
@@ -84,7 +88,7 @@ def verify(graph: Graph, names: Sequence[str] | None = None) -> list[Check]:
                 f"no program counts by {name!r}; there are programs for {', '.join(COUNTERS)}"
             )
     built: dict[str, torch.nn.Module] = {}
-    return [check for name in chosen for check in _checks(graph, name, built)]
+    return (check for name in chosen for check in _checks(graph, name, built))
 
 
 def _checks(graph: Graph, name: str, built: dict[str, torch.nn.Module]) -> list[Check]:
@@ -93,6 +97,8 @@ def _checks(graph: Graph, name: str, built: dict[str, torch.nn.Module]) -> list[
     error = None
     try:
         counted = _count(graph, name, built)
+    except TargetError:
+        raise
     except Exception as failure:  # the program's, of any kind: it is what is to be shown
         error = f"{type(failure).__name__}: {failure}"
     return [
@@ -103,8 +109,6 @@ def _checks(graph: Graph, name: str, built: dict[str, torch.nn.Module]) -> list[
 
 def _count(graph: Graph, name: str, built: dict[str, torch.nn.Module]) -> dict[str, int]:
     import torch
-
-    from archcost.targets import to_torch
 
     device = COUNTERS[name].device
     if device not in built:

@@ -23,7 +23,7 @@ def example_inputs(module: torch.nn.Module, graph: Graph) -> tuple[torch.Tensor,
     """
     import torch
 
-    from archcost.targets.torch import DTYPES
+    from archcost.targets.torch_operators import DTYPES
 
     held = next(chain(module.parameters(), module.buffers()), None)
     device = torch.get_default_device() if held is None else held.device

@@ -18,7 +18,7 @@ from archcost.ir import Graph, GraphBuilder, Node, Op, TensorType, Value
 from archcost.ir.arguments import DTypeName
 from archcost.ir.op import operator
 from archcost.ir.ops import make
-from archcost.targets.torch import build
+from archcost.targets.torch_operators import build
 
 # Odd sizes where padding is `same`: torch pads both sides alike then, without a tensor of its own.
 NETWORKS = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from command_line import call, ok
@@ -65,7 +66,8 @@ def test_without_a_model_it_tells_what_they_are() -> None:
     for entry in about:
         assert entry["source"]
         assert entry["main"] in entry["quantities"]
-    assert convention("netscope-2016").about.strip() in ok("conventions", "--only", "netscope-2016")
+    page = " ".join(ok("conventions", "--only", "netscope-2016").split())
+    assert " ".join(convention("netscope-2016").about.replace("``", "`").split()) in page
 
 
 def test_only() -> None:
@@ -75,9 +77,19 @@ def test_only() -> None:
     assert "did you mean 'fvcore'" in refused.stderr
 
 
-def test_verify_needs_a_model_and_a_program() -> None:
-    assert call("conventions", "--verify").exit_code == 2
+@pytest.mark.parametrize("option", [("--verify",), ("--batch", "4"), ("--set", "classes=5")])
+def test_options_that_need_a_model(option: tuple[str, ...]) -> None:
+    refused = call("conventions", *option)
+    assert refused.exit_code == 2
+    assert "need a MODEL" in refused.stderr
+
+
+def test_verify_needs_a_program(monkeypatch: pytest.MonkeyPatch) -> None:
     refused = call("conventions", "lenet5", "--verify", "--only", "exact")
+    assert refused.exit_code == 2
+    assert "there are programs only for fvcore" in refused.stderr
+    monkeypatch.setattr("archcost.verify.counters", lambda: ())
+    refused = call("conventions", "lenet5", "--verify")
     assert refused.exit_code == 2
     assert "archcost[validate]" in refused.stderr
 
@@ -89,6 +101,16 @@ def test_verify() -> None:
     assert check["agrees"] is True
     assert check["counted"] == check["computed"] == found["conventions"]["torch"]["flops"]
     assert "equal" in ok("conventions", "alexnet", "--verify", "--only", "torch")
+
+
+def test_verify_refuses_what_torch_cannot_execute(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    spec = tmp_path / "five.yaml"
+    spec.write_text("{name: five, input: [1, 2, 2, 2, 2], layers: [batch_norm]}")
+    refused = call("conventions", str(spec), "--verify")
+    assert refused.exit_code == 2
+    assert "torch has no BatchNorm4d" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
 
 
 def test_verify_says_no_where_a_program_counts_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:

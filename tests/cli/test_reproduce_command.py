@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 from command_line import call
@@ -28,6 +30,14 @@ KEYS = [
 
 def reproduced(*arguments: str) -> list[dict]:
     return json.loads(call("reproduce", *arguments, "--format", "json").stdout)
+
+
+def table(cell: dict[str, Any]) -> dict[str, Any]:
+    """A document with one cell, of LeNet-5's parameters if it does not say otherwise."""
+    keys = {"model": "lenet5", "quantity": "params"}
+    rows = [{"row": "LeNet-5", "cells": {"Params": cell}}]
+    tables = {"1": {"title": "A table", "all": keys, "columns": {"Params": None}, "rows": rows}}
+    return {"source": "a paper", "tables": tables}
 
 
 def test_the_verdicts_are_those_of_the_library() -> None:
@@ -91,6 +101,36 @@ def test_summary() -> None:
 def test_csv() -> None:
     rows = list(csv.DictReader(io.StringIO(call("reproduce", "vgg", "--format", "csv").stdout)))
     assert list(rows[0]) == KEYS
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        (None, "paper.yaml: "),
+        ({"source": "a paper", "tables": {"1": {"title": "A table"}}}, "paper.yaml: "),
+        (table({"model": "lenet5"}), "paper.yaml: row 'LeNet-5', column 'Params': 'printed' is "),
+        (table({"printed": "6", "digits": 0}), "paper.yaml: row 'LeNet-5', column 'Params': digi"),
+        (table({"printed": "6", "model": "lenet9"}), "paper/1, row 'LeNet-5', column 'Params': no"),
+        (table({"printed": "6", "layer": "C7"}), "paper/1, row 'LeNet-5', column 'Params': lenet5"),
+        (table({"printed": "6", "times": "x"}), "paper/1, row 'LeNet-5', column 'Params': "),
+        (table({"printed": "6", "erratum": {"claim": "x"}}), "column 'Params': no claim 'x'"),
+        (table({"printed": "6", "counted": {"convention": "x"}}), "no convention 'x'"),
+    ],
+)
+def test_a_broken_document_is_one_message(
+    document: Any, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "archcost.published.tables.documents", lambda folder: [(Path("paper.yaml"), document)]
+    )
+    tables.cache_clear()
+    try:
+        refused = call("reproduce")
+    finally:
+        tables.cache_clear()
+    assert refused.exit_code == 2
+    assert said in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(

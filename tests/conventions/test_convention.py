@@ -12,7 +12,7 @@ import pytest
 
 from archcost import analyze, load, zoo_names
 from archcost.conventions import CONVENTIONS, Convention, UnknownConventionError, convention
-from archcost.conventions.convention import plain_macs, unique_params
+from archcost.conventions.convention import in_words, plain_macs, unique_params
 from archcost.ir import Graph, GraphBuilder, TensorType
 from archcost.ir.ops import OPERATORS, make
 
@@ -62,6 +62,7 @@ def test_reasons_are_the_whole_difference_to_mult_adds(name: str) -> None:
         for reason in count.reasons:
             assert reason.amount, model
             assert re.fullmatch(r"[^.].{4,80}[^.]", reason.why), reason
+            assert "_" not in reason.why, reason
 
 
 @pytest.mark.parametrize("name", WRITTEN)
@@ -114,10 +115,10 @@ def test_a_split_worked_by_hand() -> None:
     exact = convention("exact").count(small())
     assert exact.main == 2 * (CONV_MACS + FC_MACS) + (FEATURES + 20) + 2 * FEATURES + FEATURES
     assert {tuple(reason) for reason in exact.reasons} == {
-        ("a multiply-accumulate counted as 2 operations", CONV_MACS + FC_MACS),
-        ("batch_norm: its elementary operations", 2 * FEATURES),
-        ("biases", FEATURES + 20),
-        ("relu: its elementary operations", FEATURES),
+        ("multiply-accumulates counted as 2 operations", CONV_MACS + FC_MACS),
+        ("elementary operations of batch normalisation", 2 * FEATURES),
+        ("biases counted as 1 per output element", FEATURES + 20),
+        ("elementary operations of ReLU", FEATURES),
     }
     assert [abs(r.amount) for r in exact.reasons] == sorted(
         (abs(r.amount) for r in exact.reasons), reverse=True
@@ -152,7 +153,7 @@ def test_rules_of_all_sorts() -> None:
     assert count.main == 3 * CONV_MACS + 1 + 5 + 2 * 3 * 36
     assert dict(count.reasons) == {
         "a multiply-accumulate counted as 3": 2 * CONV_MACS,
-        "linear not counted": -FC_MACS,
+        "linear layers not counted": -FC_MACS,
         "the input": 2 * 3 * 36,
         "norm counted as 5": 5,
         "one for each node": 1,
@@ -171,7 +172,14 @@ def test_a_rule_without_a_reason_names_the_kind() -> None:
     made = Convention("plain", quantities=("macs",), about="", source="", read="")
     made.rule("conv")(plain_macs)
     made.rule("linear")(lambda node: {"macs": 0})
-    assert made.count(small()).reasons == (("linear counted differently", -FC_MACS),)
+    assert made.count(small()).reasons == (("linear layers counted differently", -FC_MACS),)
+
+
+def test_kinds_in_words() -> None:
+    assert not any("_" in in_words(kind) for kind in OPERATORS)
+    assert in_words("batch_norm") == "batch normalisation"
+    assert in_words("global_avg_pool") == "global average pooling"
+    assert in_words("conv_transpose") == "transposed convolutions"
 
 
 def test_an_unknown_convention() -> None:

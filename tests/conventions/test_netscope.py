@@ -59,8 +59,10 @@ def test_layers_that_the_program_does_not_know_are_named() -> None:
 def test_reasons() -> None:
     reasons = dict(convention("netscope-2016").count(load("alexnet", batch=2)).reasons)
     elements = 96 * 55**2 + 256 * 27**2
+    image = convention("mult-adds").count(load("alexnet")).main
+    ungrouped = 5**2 * 48 * 256 * 27**2 + 3**2 * 192 * (384 + 256) * 13**2
     assert reasons == {
-        "the batch counted as 1 image": -convention("mult-adds").count(load("alexnet")).main,
-        "groups ignored": 5**2 * 48 * 256 * 27**2 + 3**2 * 192 * (384 + 256) * 13**2,
+        "layers counted for 1 image of the batch": -image,
+        "convolutions counted without their grouping": ungrouped,
         "local response normalisation counted as its size per element": 5 * elements,
     }

@@ -66,7 +66,7 @@ def test_the_image_of_layers_and_the_batch_of_functions() -> None:
     count = convention("ptflops").count(alone(make("relu"), (3, 4, 9, 7)))
     assert count.main == n + 3 * n
     assert set(count.reasons) == {
-        ("relu counted as 1 per element", 3 * n),
-        ("relu counted again, as the function that its layer calls", 3 * n),
-        ("layers counted for one image of the batch", -2 * n),
+        ("ReLU counted as 1 per element", 3 * n),
+        ("ReLU counted again, as the function that its layer calls", 3 * n),
+        ("layers counted for 1 image of the batch", -2 * n),
     }

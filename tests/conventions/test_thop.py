@@ -48,7 +48,7 @@ def test_the_product_of_an_adaptive_pool_is_cut(shape, size, macs: int) -> None:
 
 def test_reasons() -> None:
     count = convention("thop").count(alone(make("batch_norm"), (2, 4, 9, 7)))
-    assert count.reasons == (("batch_norm counted as 4 an element", 4 * 2 * 4 * 9 * 7),)
+    assert count.reasons == (("batch normalisation counted as 4 per element", 4 * 2 * 4 * 9 * 7),)
     count = convention("thop").count(mixer())
-    assert dict(count.reasons)["matmul not counted"] == -2 * (2 * 5 * 5 * 8)
+    assert dict(count.reasons)["matrix products not counted"] == -2 * (2 * 5 * 5 * 8)
     assert "sum" in count.ignored

@@ -45,6 +45,6 @@ def test_reasons() -> None:
     one = 2 * (7 * 5) * 9  # samples x positions x kernel: what one connection takes
     assert count.main == 2 * 2 * 4 * one
     assert dict(count.reasons) == {
-        "channels that a connection table leaves out counted like the others": 2 * 5 * one,
-        "a multiply-accumulate counted as 2": 3 * one,
+        "missing connections of a connection table counted": 2 * 5 * one,
+        "multiply-accumulates counted as 2 operations": 3 * one,
     }

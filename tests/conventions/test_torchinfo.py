@@ -40,7 +40,7 @@ def test_reasons() -> None:
     count = convention("torchinfo").count(alone(make("linear", out=3), (2, 5, 8)))
     assert count.main == 2 * (3 * 8 + 3)
     assert count.reasons == (
-        ("linear layer on a sequence counted at one place alone", -2 * 4 * 3 * 8),
+        ("linear layers on a sequence counted at one place alone", -2 * 4 * 3 * 8),
         ("biases counted as multiply-accumulates", 2 * 3),
     )
     count = convention("torchinfo").count(mixer())

@@ -93,15 +93,6 @@ def test_ungrouped(tiny: str) -> None:
     assert value(tiny, "macs", grouped=False, layer="b") == 64 * (2 * GROUPED + 4 * DEPTHWISE)
 
 
-def test_rounded_down(tmp_path: Path) -> None:
-    """7 pixels make 4 windows of 2 that hang over, or 3."""
-    path = tmp_path / "pooled.yaml"
-    pools = "[max_pool: {kernel: 2, rounding: ceil}, flatten, linear: {out: 1, bias: false}]"
-    path.write_text(f"{{name: pooled, input: [1, 7, 7], layers: {pools}}}")
-    assert value(str(path)) == 16
-    assert value(str(path), ceil=False) == 9
-
-
 def test_times(tiny: str) -> None:
     assert value(tiny, times=10) == 10 * PARAMS
     assert value(tiny, times=1.75) == Fraction(7, 4) * PARAMS
@@ -158,15 +149,6 @@ def test_changes_add_settings_and_name_their_keys() -> None:
     assert measure.changed({"set": {"k": 4}}).settings == {"depth": 16, "k": 4}
     with pytest.raises(PublishedError, match="colour"):
         measure.changed({"colour": "red"})
-
-
-def test_plain_data() -> None:
-    measure = Measure("lenet5", "params").changed({"layer": ["C1", "C3"], "bits": 32})
-    assert measure.as_dict() == {
-        "model": "lenet5",
-        "quantity": "params",
-        "layer": ("C1", "C3"),
-    }
 
 
 def test_an_example_is_found_by_its_name() -> None:

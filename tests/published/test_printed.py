@@ -160,3 +160,17 @@ def test_a_shape_is_the_product_of_its_sizes() -> None:
     assert Printed("112×112×64").agreement(802_817) is None
     assert Printed("1.8×10^9").value == 1_800_000_000
     assert Printed("56×10^6").value == 56_000_000
+
+
+@pytest.mark.parametrize(
+    ("text", "within", "outside"),
+    [
+        ("> 6 M", 6_000_001, 6_000_000),
+        ("more than 1,000", 1001, 999),
+        ("less than 25 million", 24_999_999, 25_000_000),
+        ("<1MB", 999_999, 1_000_000),
+    ],
+)
+def test_bounds(text: str, within: int, outside: int) -> None:
+    assert Printed(text).agreement(within) == "within the bound"
+    assert Printed(text).agreement(outside) is None

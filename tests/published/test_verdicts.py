@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from archcost.published.files import PublishedError
 from archcost.published.measure import Measure
 from archcost.published.printed import Printed
 from archcost.published.tables import Cell, PrintedTable
@@ -15,7 +16,8 @@ from archcost.published.verdicts import KINDS, Verdict, judge, tallies, verdicts
 
 def verdict(printed: str, **said: Any) -> Verdict:
     """On LeNet-5's 60,000 parameters; the fixed codes of its output are 840 numbers more."""
-    cell = Cell("LeNet-5", "Params", Printed(printed), Measure("lenet5", "params"), **said)
+    measure = Measure("lenet5", "params").changed(said.pop("measure", {}))
+    cell = Cell("LeNet-5", "Params", Printed(printed), measure, **said)
     return judge(PrintedTable("paper/1", "A table", "a paper", (cell,)), cell)
 
 
@@ -65,6 +67,30 @@ def test_data_that_is_wrong_is_a_problem(printed: str, said: dict[str, Any], pro
     assert found.kind == ("match" if printed == "60,000" else "not reproduced")
     assert found.problem is not None
     assert found.problem.startswith(problem)
+
+
+@pytest.mark.parametrize(
+    ("printed", "said", "message"),
+    [
+        ("61K", {"erratum": {"claim": "misprint"}}, "no claim 'misprint'; there are swapped"),
+        ("61K", {"erratum": {}}, "no claim None"),
+        ("61K", {"counted": {"convention": "flops"}}, "no convention 'flops'; there are exact"),
+        ("61K", {"counted": {"convention": "keras", "quantity": "macc"}}, "keras counts no 'macc'"),
+        ("61K", {"measure": {"model": "lenet-6"}}, "no network 'lenet-6'"),
+        ("61K", {"measure": {"model": "1" * 500}}, "no network '111"),
+        ("61K", {"measure": {"times": "twice"}}, "twice"),
+        ("61K", {"measure": {"only": "conv"}}, "dictionary"),
+        ("61K", {"measure": {"input": [None]}}, "input"),
+        ("61K", {"measure": {"relation": "ratio", "to": {"times": 0}}}, "0"),
+    ],
+)
+def test_a_cell_that_cannot_be_judged_is_named(
+    printed: str, said: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(PublishedError) as caught:
+        verdict(printed, **said)
+    assert str(caught.value).startswith("paper/1, row 'LeNet-5', column 'Params': ")
+    assert message in str(caught.value)
 
 
 def test_a_number_that_is_cut_off_matches_and_says_so() -> None:

@@ -83,6 +83,32 @@ def test_words_have_their_colours() -> None:
     assert "mneither" not in file.getvalue()
 
 
+def test_every_digit_of_an_integer_is_shown() -> None:
+    table = Table("", (Column("counted", "Counted", "integer"),), ((3_879_247_872,),))
+    for style in ("table", "markdown", "latex"):
+        assert "3,879,247,872" in render(table, style)
+    assert render(table, "csv").splitlines() == ["counted", "3879247872"]
+
+
+def test_a_line_does_not_end_between_a_number_and_its_unit() -> None:
+    document = Document("", (Section("A part", ("activations 46.87 M, size 12.5 MiB in all",)),))
+    lines = render(document, "table", width=17).splitlines()
+    assert lines == ["A part", "", "activations", "46.87 M, size", "12.5 MiB in all"]
+
+
+def test_a_page_has_no_lines_of_its_own() -> None:
+    text = render(report.about_pages([convention("netscope-2016")]), "table", width=60)
+    assert max(map(len, text.splitlines())) <= 60
+    assert "\n\n- pooling: whole windows" in text
+    assert "\\n" not in text
+    assert "``" not in text
+
+
+def test_a_narrow_terminal_keeps_the_coloured_word() -> None:
+    first = render(SENTENCES, "table", width=26).splitlines()
+    assert any(line.split()[:2] == ["one", "good"] for line in first)
+
+
 def test_documents() -> None:
     document = Document("All *of* it", (Section("A part", ("One [text].", "Two.")), SENTENCES))
     markdown = render(document, "markdown")
@@ -90,4 +116,4 @@ def test_documents() -> None:
         "# All \\*of\\* it\n\n## A part\n\nOne \\[text\\].\n\nTwo.\n\n## A table"
     )
     text = render(document, "table", width=60)
-    assert text.startswith("All *of* it\n\nA part\nOne [text].\nTwo.\n\nA table\n")
+    assert text.startswith("All *of* it\n\nA part\n\nOne [text].\n\nTwo.\n\nA table\n")

@@ -386,7 +386,7 @@ TABLE = Table(
     "Some things",
     (
         Column("name", "Name", "text"),
-        Column("year", "Year", "integer"),
+        Column("year", "Year", "year"),
         Column("size", "Size", "shape"),
         Column("params", "Params", "count"),
         Column("part", "Part", "share"),

@@ -59,6 +59,10 @@ def test_without_the_paper_there_is_no_word_of_it() -> None:
     assert "SimpleNet" not in render(document, "markdown")
 
 
+def test_misprints_are_claims() -> None:
+    assert CLAIMS.keys() >= report.MISPRINTS
+
+
 def test_claims_tell_of_themselves() -> None:
     table = report.claims_table(CLAIMS)
     assert [row[0] for row in table.rows] == list(CLAIMS)
