@@ -393,7 +393,7 @@ def quoted_bound(case: Case, table: str, row: str, column: str) -> Finding:
     value = case.value()
     kept = bound.agreement(value) == "within the bound"
     same = bound.value == case.printed.value
-    return Finding(kept and same, value, f"{table} prints {bound.text}, a bound")
+    return Finding(kept and same, value, f"{bound.text}, a bound, is printed in {table}")
 
 
 def _digits(number: str) -> str:
