@@ -77,7 +77,7 @@ def command(
     reproduced.
     """
     from archcost.published.tables import select_tables
-    from archcost.published.verdicts import judge, tallies
+    from archcost.published.verdicts import tallies, verdicts
     from archcost.report import reproduction
     from archcost.report.json import dump
 
@@ -87,15 +87,16 @@ def command(
 
         show(reproduction.claims_table(CLAIMS), format_, output)
         return
-    cells = [(table, cell) for table in select_tables(tables) for cell in table.cells]
-    verdicts = [judge(table, cell) for table, cell in progress(cells, "Reproducing")]
+    chosen = select_tables(tables)
+    number = sum(len(table.cells) for table in chosen)
+    found = list(progress(verdicts(chosen), "Reproducing", number))
     wanted = {VERDICTS[kind] for kind in kinds} or set(VERDICTS.values())
-    shown = [verdict for verdict in verdicts if verdict.kind in wanted]
-    for verdict in verdicts:
+    shown = [verdict for verdict in found if verdict.kind in wanted]
+    for verdict in found:
         if verdict.problem:
             where = f"{verdict.table.name}, {verdict.cell.row}, {verdict.cell.column}"
             tell("warning", f"{where}: {verdict.problem}")
-    counts = tallies(verdicts)
+    counts = tallies(found)
     if summary:
         show(reproduction.tally_table(counts), format_, output)
     elif format_ == "json":
@@ -105,9 +106,9 @@ def command(
     elif format_ == "markdown" and not (tables or kinds):
         from archcost.published.alike import appendix_alike
 
-        networks = appendix_alike(verdicts)
-        show(reproduction.whole_document(verdicts, counts, networks), format_, output)
+        networks = appendix_alike(found)
+        show(reproduction.whole_document(found, counts, networks), format_, output)
     else:
         show(reproduction.verdicts_document(shown, counts), format_, output)
-    if any(verdict.kind == "not reproduced" for verdict in verdicts):
+    if any(verdict.kind == "not reproduced" for verdict in found):
         ctx.exit(1)

@@ -176,8 +176,8 @@ class Graph:
                 values.update(dict.fromkeys(node.outputs, values[node.inputs[0]]))
                 continue
             share = {
-                spec.name: kept[old]
-                for spec, old in zip(node.application.parameters, node.parameters, strict=True)
+                name: kept[old]
+                for name, old in zip(_names(node), node.parameters, strict=True)
                 if old in kept
             }
             outputs = builder.add(
@@ -190,7 +190,10 @@ class Graph:
             values.update(zip(node.outputs, outputs, strict=True))
             new = outputs[0].producer
             assert new is not None
-            kept.update(zip(node.parameters, new.parameters, strict=True))
+            # By name: another operator may have others.
+            own = dict(zip(_names(new), new.parameters, strict=True))
+            before = zip(_names(node), node.parameters, strict=True)
+            kept.update({old: own[name] for name, old in before if name in own})
         outputs_ = {name: values[value] for name, value in self.named_outputs.items()}
         return builder.build(outputs_, self.metadata)
 
@@ -369,6 +372,11 @@ class GraphBuilder:
                 )
             result.append(other)
         return tuple(result)
+
+
+def _names(node: Node) -> list[str]:
+    """Its parameters' names within it."""
+    return [spec.name for spec in node.application.parameters]
 
 
 def _place(source: object) -> str | None:

@@ -254,3 +254,24 @@ def test_what_computes_needs_floating_point_numbers() -> None:
         with pytest.raises(ShapeError, match=f"{name} needs an input of floating-point numbers"):
             builder.add(make(name, **arguments), [x], "first")
         builder.add(make("flatten"), [x], "moved")
+
+
+def test_rewritten_puts_other_operators_in_their_places() -> None:
+    graph = archcost.load("resnet20")
+    bare = graph.rewritten(lambda node: None if node.op.kind == "batch_norm" else node.op)
+    assert {node.op.kind for node in graph} - {node.op.kind for node in bare} == {"batch_norm"}
+    assert [node.name for node in bare] == [n.name for n in graph if n.op.kind != "batch_norm"]
+    # What read a normalisation reads the convolution before it.
+    (relu,) = (node for node in bare if node.name == "conv1/relu")
+    assert relu.inputs[0].producer is bare.node("conv1/conv")
+    assert analyze(bare).totals.macs == analyze(graph).totals.macs
+    same = graph.rewritten(lambda node: node.op)
+    assert analyze(same).totals == analyze(graph).totals
+    assert tied().rewritten(lambda node: node.op).shares
+
+
+def test_rewritten_tells_what_does_not_fit() -> None:
+    graph = archcost.load("resnet20")
+    wide = make("conv", out=3)
+    with pytest.raises(ShapeError, match="conv2_x"):  # 3 channels and 16 do not add up
+        graph.rewritten(lambda node: wide if node.name == "conv1/conv" else node.op)
