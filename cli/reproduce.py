@@ -105,9 +105,9 @@ def command(
         show(reproduction.flat_table(shown), format_, output)
     elif format_ == "markdown" and not (tables or kinds):
         from archcost.published.alike import appendix_alike
+        from archcost.report.published import whole_document
 
-        networks = appendix_alike(found)
-        show(reproduction.whole_document(found, counts, networks), format_, output)
+        show(whole_document(found, counts, appendix_alike(found)), format_, output)
     else:
         show(reproduction.verdicts_document(shown, counts), format_, output)
     if any(verdict.kind == "not reproduced" for verdict in found):

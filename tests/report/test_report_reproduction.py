@@ -13,6 +13,7 @@ from archcost.published.verdicts import Verdict, judge, tallies
 from archcost.report import Section, Table, render
 from archcost.report import reproduction as report
 from archcost.report.format import as_printed
+from archcost.report.published import MISPRINTS, whole_document
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def test_the_tally_adds_up(verdicts: list[Verdict]) -> None:
 
 
 def test_the_summary_is_of_the_verdicts(verdicts: list[Verdict]) -> None:
-    document = report.whole_document(verdicts, tallies(verdicts), appendix_alike(verdicts))
+    document = whole_document(verdicts, tallies(verdicts), appendix_alike(verdicts))
     text = render(document, "markdown")
     appendix = [v for v in verdicts if v.table.name == "simplenet/appendix"]
     held = sum(v.kind == "match" for v in appendix)
@@ -55,12 +56,12 @@ def test_the_summary_is_of_the_verdicts(verdicts: list[Verdict]) -> None:
 def test_without_the_paper_there_is_no_word_of_it() -> None:
     (table,) = select_tables(("mobilenet/4",))
     verdicts = [judge(table, cell) for cell in table.cells]
-    document = report.whole_document(verdicts, tallies(verdicts), [])
+    document = whole_document(verdicts, tallies(verdicts), [])
     assert "SimpleNet" not in render(document, "markdown")
 
 
 def test_misprints_are_claims() -> None:
-    assert CLAIMS.keys() >= report.MISPRINTS
+    assert CLAIMS.keys() >= MISPRINTS
 
 
 def test_claims_tell_of_themselves() -> None:
