@@ -82,7 +82,13 @@ def command(
     from archcost.report.json import dump
 
     format_ = chosen_format(FORMATS, format_, output)
+    if summary and kinds:
+        raise click.UsageError(
+            "--summary counts the cells of every verdict, whatever --verdict says"
+        )
     if claims:
+        if tables or kinds or summary:
+            raise click.UsageError("--claims stands alone")
         from archcost.published.claims import CLAIMS
 
         show(reproduction.claims_table(CLAIMS), format_, output)

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+import archcost
 from archcost.cli.main import main
+from archcost.conventions import CONVENTIONS, convention
 
 TOP = Path(__file__).resolve().parents[1]
 REPORTS = TOP / "reports"
@@ -39,6 +41,24 @@ def test_docs(name: str, part: str, command: str) -> None:
     printed = CliRunner().invoke(main, command.split())
     assert printed.exit_code == 0
     assert shown.strip() == printed.stdout.strip()
+
+
+@pytest.mark.skipif(not DOCS.exists(), reason="the documents are not part of an installation")
+def test_the_numbers_of_the_guide_to_conventions() -> None:
+    text = (DOCS / "conventions.md").read_text(encoding="utf-8")
+    introduction, example = text.partition("## ")[0], text.partition("```json")[2]
+    for settings in ({}, {"stride_in": "3x3"}):
+        graph = archcost.load("resnet50", settings=settings)
+        counts = {name: convention(name).count(graph) for name in CONVENTIONS}
+        for name in ("mult-adds", "fvcore", "ptflops", "torch"):
+            giga = counts[name].main / 1e9
+            assert f"{giga:.2f}" in introduction or f"{giga:.1f}" in introduction, name
+        if not settings:
+            netscope, fvcore = counts["netscope-2016"], counts["fvcore"]
+            assert f'"macc": {netscope.numbers["macc"]}' in example
+            assert f'"comp": {netscope.numbers["comp"]}' in example
+            assert f'"macs": {fvcore.numbers["macs"]}' in example
+            assert f'"amount": {fvcore.reasons[0].amount}' in example
 
 
 @pytest.mark.skipif(not (TOP / "README.md").exists(), reason="not part of an installation")

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from archcost.conventions.convention import Amounts, Convention
+from archcost.conventions.convention import Amounts, Convention, distinct
 from archcost.conventions.mult_adds import multiply_accumulates
 from archcost.ir import Node, Parameter
 
@@ -33,7 +33,7 @@ multiply_accumulates(CAFFE_FIRST_BLOB)
 @CAFFE_FIRST_BLOB.over_nodes
 def first_blobs(nodes: Sequence[Node]) -> Amounts:
     """The first array of each layer that Caffe makes of the nodes, a shared one once."""
-    return {"params": sum(p.numel for p in {p: None for node in nodes for p in _first(node)})}
+    return distinct(p for node in nodes for p in _first(node))
 
 
 def _first(node: Node) -> Iterator[Parameter]:

@@ -13,17 +13,17 @@ they speak of, give the numbers::
         return {"macs": 2 * node.outputs[0].type.numel}
 
 Every amount that is not ``mult-adds``' own has the reason of its rule, so that the whole difference
-to ``mult-adds`` is split by reason without a remainder.
+from ``mult-adds`` is split by reason without a remainder.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Final, NamedTuple
 
-from archcost.ir import Graph, Node
+from archcost.ir import Graph, Node, Parameter
 
 Amounts = Mapping[str, int]
 """quantity -> how much a rule counts of it"""
@@ -39,10 +39,14 @@ def plain_macs(node: Node) -> Amounts:
     return {"macs": node.application.macs}
 
 
+def distinct(parameters: Iterable[Parameter]) -> Amounts:
+    """``params``: the elements of these parameters, a shared one once."""
+    return {"params": sum(parameter.numel for parameter in dict.fromkeys(parameters))}
+
+
 def unique_params(nodes: Sequence[Node]) -> Amounts:
     """Trainable parameters, a shared one once."""
-    parameters = dict.fromkeys(p for node in nodes for p in node.parameters if p.trainable)
-    return {"params": sum(p.numel for p in parameters)}
+    return distinct(p for node in nodes for p in node.parameters if p.trainable)
 
 
 _WORDS: Final = {
@@ -135,11 +139,11 @@ class Convention:
 
     Args:
         name: as users write it (``netscope-2016``).
-        quantities: the numbers it gives, in the order in which they are shown.
+        quantities: the numbers it gives, in the order in which they are shown; the first is
+            compared with the MACs of ``mult-adds``.
         about: what is counted, what is not, what is peculiar: its module's docstring.
         source: program and version, or text, that the rules were read from.
         read: the date of reading, ISO 8601.
-        main: the quantity that is compared with the MACs of ``mult-adds``; the first by default.
     """
 
     def __init__(
@@ -150,14 +154,13 @@ class Convention:
         about: str,
         source: str,
         read: str,
-        main: str | None = None,
     ) -> None:
         self.name = name
         self.quantities = tuple(quantities)
         self.about = about
         self.source = source
         self.read = read
-        self.main = main or self.quantities[0]
+        self.main = self.quantities[0]
         self._rules: dict[str, list[_Rule]] = {}
         self._every: list[_Rule] = []
         self._over_nodes: list[NodesRule] = []
@@ -175,7 +178,7 @@ class Convention:
         """Register a rule for nodes of these kinds of operators, or, without kinds, of all.
 
         A kind may have several rules. The first stands for the node's multiply-accumulates: what
-        it counts more or less than those is a difference to ``mult-adds``; what any further rule
+        it counts more or less than those is a difference from ``mult-adds``; what any further rule
         counts is one as a whole. ``why`` is the reason for the difference. It reads after an
         amount, and alike in all conventions: "biases counted as 1 per output element".
         """

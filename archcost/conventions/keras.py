@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from archcost.conventions.convention import Amounts, Convention
+from archcost.conventions.convention import Amounts, Convention, distinct
 from archcost.conventions.mult_adds import multiply_accumulates
 from archcost.ir import Node
 
@@ -32,4 +32,4 @@ multiply_accumulates(KERAS)
 @KERAS.over_nodes
 def stored(nodes: Sequence[Node]) -> Amounts:
     """Parameters and buffers, a shared one once."""
-    return {"params": sum(p.numel for p in {p: None for node in nodes for p in node.parameters})}
+    return distinct(p for node in nodes for p in node.parameters)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from archcost.conventions.convention import Amounts, Convention
+from archcost.conventions.convention import Amounts, Convention, distinct
 from archcost.conventions.mult_adds import multiply_accumulates
 from archcost.ir import Node
 
@@ -32,11 +32,10 @@ multiply_accumulates(WEIGHTS)
 @WEIGHTS.over_nodes
 def weights(nodes: Sequence[Node]) -> Amounts:
     """The parameters called weight of layers that count for depth."""
-    parameters = dict.fromkeys(
+    return distinct(
         parameter
         for node in nodes
         if node.op.weighted
         for parameter, spec in zip(node.parameters, node.application.parameters, strict=True)
         if spec.name == "weight"
     )
-    return {"params": sum(p.numel for p in parameters)}

@@ -30,7 +30,6 @@ class Alike(NamedTuple):
     """
 
     row: str
-    model: str
     input: Shape
     normalised: int
     charged: bool | None
@@ -74,7 +73,6 @@ def _alike(row: str, measure: Measure, verdicts: list[Verdict]) -> Alike:
     without_groups = convention(UNDER).count(measure.changed({"grouped": False}).graph())
     return Alike(
         row,
-        graph.name,
         graph.inputs[0].shape[1:],
         sum(node.outputs[0].type.numel for node in normalisers),
         not left_out if normalisers else None,

@@ -140,6 +140,8 @@ def test_a_broken_document_is_one_message(
         (("mobilnet",), "did you mean 'mobilenet'"),
         (("--verdict", "eratum"), "did you mean 'erratum'"),
         (("-o", "x.tex"), "this writes"),
+        (("mobilenet", "--claims"), "--claims stands alone"),
+        (("--summary", "--verdict", "match"), "--summary counts the cells of every verdict"),
     ],
 )
 def test_mistakes(arguments: tuple[str, ...], said: str) -> None:

@@ -39,7 +39,7 @@ def test_the_convention_ignores_groups() -> None:
 
 
 def test_macs_a_pixel() -> None:
-    network = Alike("x", "x", (3, 4, 5), 0, None, None, {}, 600, 0, 0)
+    network = Alike("x", (3, 4, 5), 0, None, None, {}, 600, 0, 0)
     assert network.pixel_macs == 30
 
 
