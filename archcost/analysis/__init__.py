@@ -8,7 +8,7 @@ from archcost.analysis.memory import (
     weight_bytes,
 )
 from archcost.analysis.receptive import ReceptiveField, receptive_fields
-from archcost.analysis.result import Analysis, LayerCost, Totals, analyze
+from archcost.analysis.result import Analysis, LayerCost, Totals, Unread, analyze
 from archcost.analysis.storage import STORAGE_DTYPES, storage_bytes
 from archcost.analysis.structure import depth
 
@@ -20,6 +20,7 @@ __all__ = [
     "ReceptiveField",
     "Totals",
     "TrainingMemory",
+    "Unread",
     "analyze",
     "depth",
     "forward_memory",

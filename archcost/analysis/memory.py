@@ -53,8 +53,8 @@ class TrainingMemory(NamedTuple):
 
 
 def weight_bytes(graph: Graph) -> int:
-    """Bytes of all parameters and buffers, a shared one once."""
-    if graph.shares:
+    """Bytes of all parameters and buffers, a shared one once, and of those that no node reads."""
+    if graph.shares or graph.unread:
         return sum([parameter.nbytes for parameter in graph.parameters])
     return sum([node.application.parameter_bytes for node in graph.nodes])
 
@@ -66,14 +66,15 @@ def forward_memory(
 
     A tensor lives from the node that makes it until its last reader has run; while a node runs,
     its inputs and outputs live together. A view lives on its origin's storage, the whole of which
-    lives as long as any view of it. The graph's inputs and outputs belong to the caller: inputs
-    live throughout, outputs from when they are made. Workspaces of libraries, and the allocator's
-    rounding, are not counted.
+    lives as long as any view of it, and so does what a node that works in place writes over. The
+    graph's inputs and outputs belong to the caller: inputs live throughout, outputs from when they
+    are made. A weight that is read as a tensor is among the weights. Workspaces of libraries, and
+    the allocator's rounding, are not counted.
 
     Args:
         graph: the network.
-        inplace: let operators that can (ReLU ...) write over their first input, where nobody reads
-            its storage afterwards and it is neither an input nor an output of the graph.
+        inplace: let all operators that can (ReLU ...) write over their first input, where nobody
+            reads its storage afterwards and it is neither an input nor an output of the graph.
         fold_norm: let a batch normalisation (or scale-and-shift) that alone reads a convolution's
             or linear layer's output be folded into it, as inference engines do: it then neither
             computes nor stores anything of its own, its buffers are gone too, and the folded layer
@@ -99,18 +100,20 @@ def forward_memory(
 
 
 def training_memory(graph: Graph, *, optimizer: Optimizer = "sgd") -> TrainingMemory:
-    """Peak memory of one training step: forward, backward, update; nothing in place.
+    """Peak memory of one training step: forward, backward, update.
 
-    The forward pass keeps what the operators' backward formulas need (:meth:`Op.saved`), of those
-    nodes that have a backward pass: trainable parameters lie before or in them, and an output of
-    the graph behind them. Which of their inputs need a gradient is not looked at: a product keeps
-    both factors. The loss is the caller's; it gives every output a gradient.
+    Only nodes that are in place in the graph itself are so here. The forward pass keeps what the
+    operators' backward formulas need (:meth:`Op.saved`), of those nodes that have a backward pass:
+    trainable parameters lie before or in them, and an output of the graph behind them. Which of
+    their inputs need a gradient is not looked at: a product keeps both factors. The loss is the
+    caller's; it gives every output a gradient.
 
     The backward pass runs the nodes in reverse: while one runs, the gradients of its outputs and
     inputs live together, and what it had saved is freed afterwards. Gradients of a tensor with
-    several readers are summed in place; a view's gradient is its origin's. Inputs of the graph
-    have none. That is a simple rule for all operators: an implementation can do with less, where
-    it hands on the same gradient to all terms of a sum.
+    several readers are summed in place; a view's gradient is its origin's, and that of a tensor
+    which was written over another is its own. Inputs of the graph have none, nor has a parameter
+    that no node reads. That is a simple rule for all operators: an implementation can do with less,
+    where it hands on the same gradient to all terms of a sum.
 
     Args:
         graph: the network.
@@ -123,6 +126,7 @@ def training_memory(graph: Graph, *, optimizer: Optimizer = "sgd") -> TrainingMe
         raise ValueError(f"optimizer is one of {', '.join(OPTIMIZER_STATES)}, not {optimizer!r}")
     storage = _Storage(graph, training=True, inplace=False, absent=set())
     root, size, count = storage.root, storage.size, len(graph.nodes)
+    owner = _gradient_owners(graph, storage)
     graded, backward = _backward(graph)
     kept = {node: _kept(node, storage) for node in backward}
     held = {root[value] for value in (*graph.inputs, *graph.outputs)}
@@ -145,17 +149,17 @@ def training_memory(graph: Graph, *, optimizer: Optimizer = "sgd") -> TrainingMe
     gradients: dict[Value, int] = {}
     for value in graph.outputs:
         if value in graded:
-            gradients[root[value]] = size[root[value]]
+            gradients[owner[value]] = storage.bytes_of(owner[value])
     alive += sum(gradients.values())
     peak = max(peak, alive)
     for node in backward:
         for value in _sources(node):
-            if value in graded and root[value] not in gradients:
-                gradients[root[value]] = size[root[value]]
-                alive += size[root[value]]
+            if value in graded and owner[value] not in gradients:
+                gradients[owner[value]] = storage.bytes_of(owner[value])
+                alive += gradients[owner[value]]
         peak = max(peak, alive)
         for value in node.outputs:
-            if root[value] is value:
+            if owner[value] is value:
                 alive -= gradients.pop(value, 0)
         for origin in kept[node]:
             keepers[origin] -= 1
@@ -164,6 +168,7 @@ def training_memory(graph: Graph, *, optimizer: Optimizer = "sgd") -> TrainingMe
         alive -= extra[node]
 
     trainable = sum(p.nbytes for p in graph.parameters if p.trainable)
+    trainable -= sum(p.nbytes for p in graph.unread if p.trainable)
     state = OPTIMIZER_STATES[optimizer] * trainable
     return TrainingMemory(weight_bytes(graph), trainable, state, saved, peak)
 
@@ -173,7 +178,8 @@ class _Storage:
 
     ``root`` maps a tensor to the one that owns its storage; ``allocated`` has the bytes that each
     node allocates. ``last`` is the index of a storage's last reader, by its owner (of the node
-    that makes it, where nobody reads it), and the number of nodes for those that the caller holds.
+    that makes it, where nobody reads it), and the number of nodes for those that the caller holds
+    or that lie among the weights.
     """
 
     def __init__(self, graph: Graph, *, training: bool, inplace: bool, absent: set[Node]) -> None:
@@ -194,20 +200,31 @@ class _Storage:
                 or (absent and node in absent)
                 or (inplace and op.inplace and self._overwritable(node, index))
             )
+            over = node.inplace and application.output_bytes[0] == node.inputs[0].type.nbytes
+            stored = shared and not node.inputs
             allocated = 0
             for value, nbytes in zip(node.outputs, application.output_bytes):  # noqa: B905 (speed)
                 readers = value.consumers
                 end = count if value in outputs else position[readers[-1]] if readers else index
-                if shared:
+                if stored:
+                    root[value] = value
+                    size[value] = 0
+                    last[value] = count
+                elif shared or over:
                     origin = root[value] = root[node.inputs[0]]
                     if end > last[origin]:
                         last[origin] = end
+                    over = False  # only the first output
                 else:
                     root[value] = value
                     size[value] = nbytes
                     last[value] = end
                     allocated += nbytes
             self.allocated.append(allocated)
+
+    def bytes_of(self, value: Value) -> int:
+        """Bytes of a tensor on a storage of its own, or written over another's."""
+        return self.size.get(value, value.type.nbytes)
 
     def _overwritable(self, node: Node, index: int) -> bool:
         """Whether ``node`` may write over its first input: nobody reads its storage later, and
@@ -231,6 +248,17 @@ def _sources(node: Node) -> tuple[Value, ...]:
     return node.inputs[:1] if node.op.view else node.inputs
 
 
+def _gradient_owners(graph: Graph, storage: _Storage) -> dict[Value, Value]:
+    """Whose gradient each tensor shares: as storage, but for what is written over an input."""
+    if not any(node.inplace for node in graph.nodes):
+        return storage.root
+    owner = {value: value for value in graph.inputs}
+    for node in graph.nodes:
+        view = node.op.view and node.op.view_in_training and bool(node.inputs)
+        owner.update((value, owner[node.inputs[0]] if view else value) for value in node.outputs)
+    return owner
+
+
 def _backward(graph: Graph) -> tuple[set[Value], list[Node]]:
     """The tensors that need a gradient, and the nodes that have a backward pass, last first."""
     graded: set[Value] = set()
@@ -251,12 +279,14 @@ def _backward(graph: Graph) -> tuple[set[Value], list[Node]]:
 def _kept(node: Node, storage: _Storage) -> set[Value]:
     """The storages that a node keeps for its backward pass."""
     saved = node.application.saved
-    values = list(node.inputs) if saved.inputs else []
-    if isinstance(saved.outputs, tuple):
-        values += [node.outputs[index] for index in saved.outputs]
-    elif saved.outputs:
-        values += node.outputs
-    return {storage.root[value] for value in values}
+    kept: list[Value] = []
+    for values, which in ((node.inputs, saved.inputs), (node.outputs, saved.outputs)):
+        if isinstance(which, tuple):
+            kept += [values[index] for index in which]
+        elif which:
+            kept += values
+    root = storage.root
+    return {root[value] for value in kept}
 
 
 FOLDS: Final = ("batch_norm", "scale_shift")
@@ -292,6 +322,7 @@ def _weights_after_folding(graph: Graph, absent: set[Node]) -> int:
     if not absent:
         return weight_bytes(graph)
     kept = {p for node in graph.nodes if node not in absent for p in node.parameters}
+    kept.update(graph.unread)
     biases: dict[Node, int] = {}
     for node in graph.nodes:
         if node not in absent or (node.op.kind == "scale_shift" and not _has_bias(node)):

@@ -47,13 +47,28 @@ def receptive_fields(graph: Graph) -> dict[Value, ReceptiveField]:
     product mixes. An operator whose windows have more dimensions than the graph's input, since
     channels were made positions, moves over the input with the last of them, as long as those are
     the input's; behind any other of another number of dimensions a field is the whole input.
+    Behind an operator that is not known there is no field. An input (N, C, L) cannot be told from
+    one of vectors, (N, T, features), where no window moves over the network: there is none either.
     """
+    if not graph.inputs:
+        return {}
     source = graph.inputs[0]
     rank = max(len(source.shape) - 2, 0)
+    if rank == 1 and not any(hasattr(node.op, "kernel") for node in graph.nodes):
+        return {}
     fields = {source: ReceptiveField((0,) * rank, (0,) * rank, (1,) * rank)}
     aligned: set[Value] | None = None
+    lost: set[Value] = set()
     for node in graph.nodes:
+        if not node.inputs:
+            continue
         application = node.application
+        if not application.op.known and not fields.keys().isdisjoint(node.inputs):
+            lost.update(node.outputs)
+            continue
+        if lost and not lost.isdisjoint(node.inputs):
+            lost.update(node.outputs)
+            continue
         field = fields.get(node.inputs[0])
         # A view's elements are those of its first input; of others it takes a size at most.
         if len(node.inputs) > 1 and not application.op.view:

@@ -77,9 +77,14 @@ class LayerCost:
         return self._application.activations
 
     @property
+    def known(self) -> bool:
+        """Whether its work is known: of an operator that archcost does not know it counts as 0."""
+        return self._application.op.known
+
+    @property
     def traffic_bytes(self) -> int:
         """Bytes read (inputs, parameters) and written (outputs), each once; 0 for a view."""
-        return self._application.read_bytes + self._application.written_bytes
+        return self.node.read_bytes + self._application.written_bytes
 
     @property
     def arithmetic_intensity(self) -> float:
@@ -91,8 +96,21 @@ class LayerCost:
         return f"<{self.op} {self.name}: {self.params} params, {self.macs} macs>"
 
 
+class Unread(NamedTuple):
+    """What is stored with a network and read by no layer: its scalars, and the tensors' names."""
+
+    params: int
+    buffers: int
+    tensors: tuple[str, ...]
+
+
 class Totals(NamedTuple):
-    """The whole network's cost. Counts are for the whole batch; bytes are named as such."""
+    """The whole network's cost. Counts are for the whole batch; bytes are named as such.
+
+    ``params``, ``buffers`` and ``storage_bytes`` hold for all that is stored: the layers' and
+    ``unread``. ``unknown`` names the operators whose work is in no number, with how many layers
+    have each, in order of first use.
+    """
 
     params: int
     buffers: int
@@ -106,6 +124,8 @@ class Totals(NamedTuple):
     storage_bytes: dict[str, int]
     receptive_field: tuple[int, ...]
     depth: int
+    unknown: dict[str, int]
+    unread: Unread
 
     @property
     def arithmetic_intensity(self) -> float:
@@ -146,7 +166,7 @@ class Analysis:
             application = node.application
             params, buffers = application.params, application.buffers
             if shared and node.parameters:
-                own = [p for p in node.parameters if p not in seen]
+                own = [p for p in dict.fromkeys(node.parameters) if p not in seen]
                 seen.update(own)
                 params = sum(p.numel for p in own if p.trainable)
                 buffers = sum(p.numel for p in own if not p.trainable)
@@ -164,14 +184,21 @@ class Analysis:
                 for kind in WORK_KINDS
             }
         )
-        params = sum([row.params for row in self.layers])
-        buffers = sum([row.buffers for row in self.layers])
+        unread = _unread(graph)
+        params = sum([row.params for row in self.layers]) + unread.params
+        buffers = sum([row.buffers for row in self.layers]) + unread.buffers
         activations = largest = traffic = 0
+        unknown: dict[str, int] = {}
         for application, count in counts.items():
             activations += application.activations * count
             traffic += (application.read_bytes + application.written_bytes) * count
             if application.activations:
                 largest = max(largest, *[type_.numel for type_ in application.outputs])
+            if not application.op.known:
+                kind = application.op.kind
+                unknown[kind] = unknown.get(kind, 0) + count
+        if graph.shares:  # parameters may have dtypes that their operators do not know
+            traffic = sum([row.traffic_bytes for row in self.layers])
         field = self.receptive_fields.get(graph.outputs[0])
         return Totals(
             params=params,
@@ -188,6 +215,8 @@ class Analysis:
             },
             receptive_field=field.size if field else (),
             depth=depth(graph),
+            unknown=unknown,
+            unread=unread,
         )
 
     @cached_property
@@ -221,6 +250,13 @@ class Analysis:
     def __repr__(self) -> str:
         totals = self.totals
         return f"<analysis of {self.graph.name}: {totals.params} params, {totals.macs} macs>"
+
+
+def _unread(graph: Graph) -> Unread:
+    params = sum(parameter.numel for parameter in graph.unread if parameter.trainable)
+    numel = sum(parameter.numel for parameter in graph.unread)
+    names = tuple(parameter.name for parameter in graph.unread)
+    return Unread(params, numel - params, names)
 
 
 def analyze(graph: Graph) -> Analysis:

@@ -6,14 +6,21 @@ from archcost.ir import Graph, Value
 
 
 def depth(graph: Graph) -> int:
-    """The longest path in weighted layers (convolutions, linear layers), as papers count it."""
+    """The longest path in weighted layers (convolutions, linear layers), as papers count it.
+
+    Each layer of a stack of recurrent ones counts.
+    """
     reached: dict[Value, int] = dict.fromkeys(graph.inputs, 0)
     deepest = 0
     for node in graph.nodes:
-        level = reached[node.inputs[0]]
-        if len(node.inputs) > 1:
-            level = max([reached[value] for value in node.inputs])
-        level += node.application.op.weighted
+        inputs = node.inputs
+        if len(inputs) == 1:
+            level = reached[inputs[0]]
+        else:
+            level = max([reached[value] for value in inputs], default=0)
+        op = node.application.op
+        if op.weighted:
+            level += getattr(op, "layers", 1)
         for value in node.outputs:
             reached[value] = level
         if level > deepest:

@@ -6,6 +6,7 @@ from archcost.ir.op import Application, Op, Reach, Saved
 from archcost.ir.types import (
     BITS,
     FLOATS,
+    NUMPY_NAMES,
     WORK_KINDS,
     Parameter,
     ParameterSpec,
@@ -19,6 +20,7 @@ from archcost.ir.types import (
 __all__ = [
     "BITS",
     "FLOATS",
+    "NUMPY_NAMES",
     "WORK_KINDS",
     "Application",
     "ArchcostError",

@@ -12,10 +12,14 @@ from collections.abc import Callable
 from typing import Any, Final, Literal
 
 from archcost.ir.errors import ArgumentError
-from archcost.ir.types import BITS
+from archcost.ir.types import BITS, Shape, TensorType
 
 LARGEST: Final = 2**31 - 1
 """Bound of every size: what fits the 32-bit dimensions of the frameworks."""
+MOST_INTS: Final = 16
+"""Most dimensions, or numbers for dimensions, that an argument names."""
+MOST_PARTS: Final = 4096
+"""Most parts that a dimension is believed to be cut into."""
 
 Size = int | tuple[int, ...]
 """At least 1; one number for all spatial dimensions, or one for each."""
@@ -35,14 +39,28 @@ Index = int
 Offset = int | tuple[int, ...]
 """At least 0; one number for all spatial dimensions, or one for each."""
 Ints = tuple[int, ...]
+Parts = tuple[int, ...]
+"""Sizes of the parts that a dimension is cut into, each at least 1."""
 Number = int | float
 Fraction = float
 """A number from 0 to 1."""
 DTypeName = str
 FunctionName = str
 """One of :data:`FUNCTIONS`."""
+UnaryName = str
+"""One of :data:`UNARY`."""
+BinaryName = str
+"""One of :data:`BINARY`."""
+ReductionName = str
+"""One of :data:`REDUCTIONS`."""
 Table = tuple[tuple[int, ...], ...]
 """Rows of indices, each at least 0."""
+OperatorName = str
+"""What others call an operator: up to 200 printable characters."""
+Sizes = Shape
+"""A shape; a size may be 0."""
+Types = tuple[TensorType, ...]
+"""One or more pairs of a shape and a dtype."""
 
 FUNCTIONS: Final = (
     "relu",
@@ -56,6 +74,7 @@ FUNCTIONS: Final = (
     "silu",
     "mish",
     "sigmoid",
+    "log_sigmoid",
     "hard_sigmoid",
     "hard_swish",
     "hard_tanh",
@@ -67,6 +86,78 @@ FUNCTIONS: Final = (
     "abs",
 )
 """The activations that are functions of one element each; ``ops/activation.py`` has formulas."""
+
+UNARY: Final = (
+    "exp",
+    "exp2",
+    "expm1",
+    "log",
+    "log2",
+    "log1p",
+    "sqrt",
+    "rsqrt",
+    "reciprocal",
+    "negative",
+    "sin",
+    "cos",
+    "tan",
+    "asin",
+    "acos",
+    "atan",
+    "sinh",
+    "cosh",
+    "asinh",
+    "acosh",
+    "atanh",
+    "erf",
+    "floor",
+    "ceil",
+    "round",
+    "trunc",
+    "sign",
+    "not",
+    "is_nan",
+    "is_inf",
+)
+"""Other functions of one element; ``ops/arithmetic.py`` says what they do."""
+
+BINARY: Final = (
+    "difference",
+    "quotient",
+    "floor_quotient",
+    "remainder",
+    "power",
+    "minimum",
+    "atan2",
+    "equal",
+    "not_equal",
+    "less",
+    "less_equal",
+    "greater",
+    "greater_equal",
+    "and",
+    "or",
+    "xor",
+)
+"""Functions of two elements; ``ops/arithmetic.py`` says what they do."""
+
+REDUCTIONS: Final = (
+    "sum",
+    "mean",
+    "max",
+    "min",
+    "prod",
+    "any",
+    "all",
+    "l1",
+    "l2",
+    "logsumexp",
+    "var",
+    "std",
+    "argmax",
+    "argmin",
+)
+"""What many elements are reduced to; ``ops/reduction.py`` says what that takes."""
 
 Checker = Callable[[Any], Any]
 
@@ -105,6 +196,7 @@ _count = _int(1, "an integer >= 1")
 _natural = _int(0, "an integer >= 0")
 _dim = _int(-8, "a dimension's index")
 _index = _int(-LARGEST, "an integer")
+_dtype_name = _choice(*BITS)
 
 
 def _uniform(values: tuple[Any, ...]) -> Any:
@@ -151,11 +243,19 @@ def _padding(value: Any) -> Padding:
 
 
 def _ints(value: Any) -> Ints:
-    if not isinstance(value, list | tuple) or not all(map(is_int, value)) or len(value) > 16:
+    if not isinstance(value, list | tuple) or not all(map(is_int, value)):
         raise Wrong("a list of integers")
+    if len(value) > MOST_INTS:
+        raise Wrong(f"a list of integers, {MOST_INTS} at the most")
     if any(abs(item) > LARGEST for item in value):
         raise Wrong(f"integers up to {LARGEST}")
     return tuple(value)
+
+
+def _parts(value: Any) -> Parts:
+    if not isinstance(value, list | tuple) or not 1 <= len(value) <= MOST_PARTS:
+        raise Wrong(f"a list of sizes >= 1, {MOST_PARTS} at the most")
+    return tuple(map(_count, value))
 
 
 def _bool(value: Any) -> bool:
@@ -186,6 +286,27 @@ def _table(value: Any) -> Table:
     return tuple(tuple(map(_natural, row)) for row in value)
 
 
+def _operator_name(value: Any) -> str:
+    if not isinstance(value, str) or not 1 <= len(value) <= 200 or not value.isprintable():
+        raise Wrong("a name of 1 to 200 printable characters")
+    return value
+
+
+def _sizes(value: Any) -> Shape:
+    if not isinstance(value, list | tuple) or len(value) > MOST_INTS:
+        raise Wrong(f"a list of sizes >= 0, {MOST_INTS} at the most")
+    return tuple(map(_natural, value))
+
+
+def _types(value: Any) -> Types:
+    expected = "a list of pairs of a shape and a dtype"
+    if not isinstance(value, list | tuple) or not value:
+        raise Wrong(expected)
+    if any(not isinstance(pair, list | tuple) or len(pair) != 2 for pair in value):
+        raise Wrong(expected)
+    return tuple(TensorType(_sizes(shape), _dtype_name(dtype)) for shape, dtype in value)
+
+
 CHECKERS: Final[dict[str, Checker]] = {
     "Size": _size,
     "Padding": _padding,
@@ -196,11 +317,18 @@ CHECKERS: Final[dict[str, Checker]] = {
     "Index": _index,
     "Offset": _offset,
     "Ints": _ints,
+    "Parts": _parts,
     "Number": _number,
     "Fraction": _fraction,
-    "DTypeName": _choice(*BITS),
+    "DTypeName": _dtype_name,
     "FunctionName": _choice(*FUNCTIONS),
+    "UnaryName": _choice(*UNARY),
+    "BinaryName": _choice(*BINARY),
+    "ReductionName": _choice(*REDUCTIONS),
     "Table": _table,
+    "OperatorName": _operator_name,
+    "Sizes": _sizes,
+    "Types": _types,
     "bool": _bool,
 }
 

@@ -34,11 +34,11 @@ class Saved(NamedTuple):
     """What an operator keeps for its backward pass.
 
     ``inputs`` and ``outputs`` say whether its input and output tensors are kept (shared with
-    whoever else keeps them; a tuple of indices: only those outputs), ``extra`` is what it keeps
-    besides, in bytes.
+    whoever else keeps them; a tuple of indices: only those), ``extra`` is what it keeps besides,
+    in bytes.
     """
 
-    inputs: bool = False
+    inputs: bool | tuple[int, ...] = False
     outputs: bool | tuple[int, ...] = False
     extra: int = 0
 
@@ -84,8 +84,9 @@ class Application:
         self.op = op
         self.inputs = inputs
         self.outputs = op.infer(inputs)
+        least = 0 if op.may_be_empty else 1
         for output in self.outputs:
-            if any(size < 1 for size in output.shape):
+            if any(size < least for size in output.shape):
                 raise ShapeError(f"gives an empty output of {output}; its input is too small")
             if output.numel > MAX_ELEMENTS:
                 raise ShapeError(f"gives an output of {output}, beyond 2^53 elements")
@@ -150,7 +151,13 @@ class Op:
     named_by: ClassVar[str | None] = None
     """The argument that its name already tells (``mode`` of ``global_avg_pool``)."""
     arity: ClassVar[tuple[int, int | None]] = (1, 1)
-    """Fewest and most inputs (None: any number)."""
+    """Fewest and most inputs (None: any number); (0, 0) for one that reads nothing."""
+    known: ClassVar[bool] = True
+    """Whether its cost is known; of others only the types are, and reports name them."""
+    in_specs: ClassVar[bool] = True
+    """Whether a spec may use it; others come from files and modules alone."""
+    may_be_empty: ClassVar[bool] = False
+    """Whether a size of its outputs may be 0."""
     computes: ClassVar[bool] = True
     """Whether it computes with its inputs' values, which are then floating-point numbers; others
     only choose or move elements of any dtype."""
@@ -270,7 +277,7 @@ class Op:
                 else (f"{least} to {most}")
             )
             raise ShapeError(f"{self.kind} needs {wanted} inputs, not {len(inputs)}")
-        if self.computes and inputs[0].dtype not in FLOATS:
+        if self.computes and inputs and inputs[0].dtype not in FLOATS:
             raise ShapeError(f"{self.kind} needs an input of floating-point numbers")
         if len(self._applications) >= MAX_KEPT:
             self._applications.clear()

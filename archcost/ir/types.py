@@ -18,11 +18,32 @@ BITS: Final[dict[str, int]] = {
     "int16": 16,
     "int8": 8,
     "int4": 4,
+    "uint64": 64,
+    "uint32": 32,
+    "uint16": 16,
+    "uint8": 8,
+    "uint4": 4,
     "bool": 8,  # one byte an element, as every framework stores it
+    "complex64": 64,
+    "complex128": 128,
 }
 """Bits that one stored element takes, by dtype."""
 
+NUMPY_NAMES: Final[dict[str, str]] = {
+    "fp64": "float64",
+    "tf32": "float32",
+    "fp32": "float32",  # behind tf32: read backwards, float32 is fp32
+    "fp16": "float16",
+    "bf16": "bfloat16",
+    "fp8": "float8_e4m3fn",
+    **{name: name for name in BITS if name.lstrip("u").startswith(("int", "bool", "complex"))},
+}
+"""The name that numpy (with ml_dtypes), torch and ONNX have in common for each of our dtypes."""
+
 FLOATS: Final[frozenset[str]] = frozenset({"fp64", "fp32", "tf32", "fp16", "bf16", "fp8"})
+INTEGERS: Final[frozenset[str]] = frozenset(
+    dtype for dtype in BITS if dtype.startswith(("int", "uint"))
+)
 
 Shape = tuple[int, ...]
 
@@ -116,7 +137,8 @@ class Work:
     """Elementary operations of one forward pass, by kind, as exact integers.
 
     ``mac`` is a multiply-accumulate of a convolution, linear layer or matrix product; every other
-    kind is one scalar operation. Subtractions are ``add``, minima and maxima ``cmp``.
+    kind is one scalar operation. Subtractions are ``add``, minima and maxima ``cmp``; ``trig`` is a
+    sine, cosine, tangent or the inverse of one.
     """
 
     mac: int = 0
@@ -129,6 +151,7 @@ class Work:
     pow: int = 0
     sqrt: int = 0
     erf: int = 0
+    trig: int = 0
 
     def __add__(self, other: Work) -> Work:
         return Work(*(getattr(self, k) + getattr(other, k) for k in WORK_KINDS))
@@ -141,7 +164,7 @@ class Work:
     def flops(self) -> int:
         """2 x ``mac`` plus every other elementary operation."""
         others = self.add + self.mul + self.cmp + self.div + self.exp
-        return 2 * self.mac + others + self.log + self.pow + self.sqrt + self.erf
+        return 2 * self.mac + others + self.log + self.pow + self.sqrt + self.erf + self.trig
 
     def as_dict(self) -> dict[str, int]:
         """Every kind, zeros included, so that readers of the JSON find each key."""

@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 from archcost.ir import shape_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from fractions import Fraction
 
-    from archcost.report.table import Kind
+    from archcost.analysis import Unread
+    from archcost.report.table import Column
+
+MOST_NAMES: Final = 3
+"""Names of tensors that a line of text gives before it breaks off."""
 
 
 def exact(value: int) -> str:
@@ -66,6 +71,26 @@ def share(value: float) -> str:
     return f"{100 * value:.1f} %"
 
 
+def unknown_operators(unknown: Mapping[str, int]) -> tuple[str, ...]:
+    """``3 x torchvision::nms``: each operator that is not known, with the number of layers."""
+    return tuple(f"{exact(number)} x {name}" for name, number in unknown.items())
+
+
+def unread_tensors(unread: Unread) -> str:
+    """``2.30 M parameters of 12 tensors (aux.conv.weight, ...)``."""
+    values = [f"{count(unread.params)} parameters"] if unread.params or not unread.buffers else []
+    values += [f"{count(unread.buffers)} values in buffers"] if unread.buffers else []
+    number, names = len(unread.tensors), list(unread.tensors[:MOST_NAMES])
+    names += ["..."] if number > MOST_NAMES else []
+    tensors = f"{exact(number)} tensor{'' if number == 1 else 's'}"
+    return f"{' and '.join(values)} of {tensors} ({', '.join(names)})"
+
+
+def assumed(assumptions: Iterable[str]) -> tuple[str, ...]:
+    """A note for each of what the reader of a model took for granted."""
+    return tuple(f"Assumed: {text.rstrip('.')}." for text in assumptions)
+
+
 def setting(value: Any) -> str:
     """A parameter's value as ``--set`` takes it: ``true``, ``0.5``, ``[3, 4]``."""
     if value is None:
@@ -77,23 +102,25 @@ def setting(value: Any) -> str:
     return str(value)
 
 
-def people(value: Any, kind: Kind) -> str:
+def people(value: Any, column: Column) -> str:
     """A cell, scaled: for a terminal."""
+    kind = column.kind
     if value is None:
-        return ""
+        return column.missing
     if kind == "count":
         return count(value)
     if kind == "change":
         return signed(value)
     if kind == "bytes":
         return decimal_bytes(value)
-    return precise(value, kind)
+    return precise(value, column)
 
 
-def precise(value: Any, kind: Kind) -> str:
+def precise(value: Any, column: Column) -> str:
     """A cell with every digit: for documents. Bytes are named in the column's label."""
+    kind = column.kind
     if value is None:
-        return ""
+        return column.missing
     if kind in ("count", "bytes", "integer"):
         return exact(value)
     if kind == "change":

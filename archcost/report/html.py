@@ -45,7 +45,6 @@ def report_text(report: ModelReport) -> str:
 def _grid(table: Table, caption: str = "") -> str:
     shown = table.upto(DOCUMENT_RANK)
     left = [column.kind in LEFT for column in shown.columns]
-    kinds = [column.kind for column in shown.columns]
 
     def line(tag: str, cells: list[str]) -> str:
         styled = zip(cells, left, strict=True)
@@ -57,7 +56,7 @@ def _grid(table: Table, caption: str = "") -> str:
         )
 
     def values(row: tuple[object, ...]) -> list[str]:
-        return [escape(precise(value, kind)) for value, kind in zip(row, kinds, strict=True)]
+        return [escape(precise(cell, c)) for cell, c in zip(row, shown.columns, strict=True)]
 
     parts = ["<table>"]
     if caption:

@@ -102,6 +102,7 @@ def _model(report: ModelReport) -> dict[str, Any]:
         "parameters": report.parameters,
         "dtype": report.dtype,
         "batch": report.batch,
+        "assumptions": report.assumptions,
     }
 
 
@@ -121,6 +122,8 @@ def _totals(report: ModelReport) -> dict[str, Any]:
         "storage_bytes": totals.storage_bytes,
         "receptive_field": totals.receptive_field,
         "depth": totals.depth,
+        "unknown": totals.unknown,
+        "unread": totals.unread._asdict(),
     }
 
 
@@ -164,6 +167,7 @@ def _layer(row: LayerCost) -> dict[str, Any]:
         "traffic_bytes": row.traffic_bytes,
         "receptive_field": field
         and {"size": field.size, "stride": field.stride, "center": field.center},
+        "known": row.known,
     }
 
 

@@ -57,9 +57,8 @@ def table_text(table: Table) -> str:
         _line([escape(column.label) for column in shown.columns]),
         r"\midrule",
     ]
-    kinds = [column.kind for column in shown.columns]
     rows = [
-        _line([escape(precise(value, kind)) for value, kind in zip(row, kinds, strict=True)])
+        _line([escape(precise(cell, c)) for cell, c in zip(row, shown.columns, strict=True)])
         for row in (*shown.rows, *([shown.total] if shown.total else []))
     ]
     if shown.total:

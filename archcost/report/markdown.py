@@ -63,7 +63,7 @@ def _grid(table: Table) -> str:
     kinds = [column.kind for column in table.columns]
     rows = [[escape(column.label) for column in table.columns]]
     for row in (*table.rows, *([table.total] if table.total else [])):
-        rows.append([escape(precise(value, kind)) for value, kind in zip(row, kinds, strict=True)])
+        rows.append([escape(precise(cell, c)) for cell, c in zip(row, table.columns, strict=True)])
     # Sentences are left ragged: padded to the longest they would be most of the file.
     widths = [
         3 if kind == "sentences" else max(3, *map(len, column))

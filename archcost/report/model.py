@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
-from archcost.analysis import Analysis, ForwardMemory, LayerCost, TrainingMemory
+from archcost.analysis import Analysis, ForwardMemory, LayerCost, TrainingMemory, Unread
 from archcost.ir import FLOATS, ArchcostError, Parameter, Shape
-from archcost.report.format import exact
+from archcost.report.format import assumed, exact, unknown_operators, unread_tensors
 from archcost.report.table import Column, Table, in_order
 
 GROUPINGS: Final = ("layer", "block", "stage", "op")
@@ -22,6 +22,8 @@ MACS_AND_FLOPS: Final = (
     "a bias is none. FLOPs = 2 x MACs + every other elementary operation."
 )
 PREFIXES: Final = "k, M, G, T = 10^3, 10^6, 10^9, 10^12; MB = 10^6 bytes, MiB = 2^20 bytes."
+UNKNOWN: Final = "?"
+"""Stands where nobody knows the number, lest it be read as none."""
 
 
 class ReportError(ArchcostError, ValueError):
@@ -74,13 +76,18 @@ class ModelReport:
         return self._about.get("parameters") or {}
 
     @property
+    def assumptions(self) -> tuple[str, ...]:
+        """What whoever read the network took for granted, in sentences."""
+        return tuple(self._about.get("assumptions") or ())
+
+    @property
     def _about(self) -> Mapping[str, Any]:
         return self.analysis.graph.metadata
 
     @property
     def batch(self) -> int:
-        """Dimension 0 of the first input."""
-        return self.analysis.graph.inputs[0].shape[0]
+        """Samples at once."""
+        return self.analysis.graph.batch
 
     @property
     def dtype(self) -> str:
@@ -122,9 +129,9 @@ def columns(by: str) -> tuple[Column, ...]:
         *place,
         Column("params", "Params", "count"),
         Column("params_share", "Params share", "share", 4),
-        Column("macs", "MACs", "count"),
-        Column("macs_share", "MACs share", "share"),
-        Column("flops", "FLOPs", "count", 4),
+        Column("macs", "MACs", "count", missing=UNKNOWN),
+        Column("macs_share", "MACs share", "share", missing=UNKNOWN),
+        Column("flops", "FLOPs", "count", 4, missing=UNKNOWN),
         Column("activations", "Activations", "count", 2),
         Column("traffic_bytes", "Traffic", "bytes", 5),
         Column("buffers", "Buffers", "count", 5),
@@ -224,9 +231,12 @@ class _Rows:
         self.by = by
         self.columns = columns(by)
         self.totals = analysis.totals
-        self.batch = analysis.graph.inputs[0].shape[0]
-        # Without the batch only where every shape has it, lest 1x64 could mean two things.
-        self.batched = all(row.outputs[0][:1] == (self.batch,) for row in analysis.layers)
+        self.batch = analysis.graph.batch
+        # Without the batch only where every shape has it, lest 1x64 could mean two things. What
+        # is made from nothing has none: its shape is always written whole.
+        self.batched = all(
+            row.outputs[0][:1] == (self.batch,) for row in analysis.layers if row.node.inputs
+        )
 
     def table(
         self, groups: list[tuple[str, list[LayerCost]]], sort: str | None, top: int | None
@@ -245,40 +255,56 @@ class _Rows:
             rest = [layer for _, layers in pairs[top:] for layer in layers]
             rows[top:] = [self.row(f"other ({len(pairs) - top})", rest, summed=True)]
         everything = list(self.analysis.layers)
-        total = self.row("Total", everything, summed=True)
+        total = self.row("Total", everything, summed=True, unread=self.totals.unread)
         title = f"{self.analysis.graph.name} by {self.by}"
         return Table(title, self.columns, tuple(rows), total, self.notes())
 
-    def row(self, name: str, layers: list[LayerCost], *, summed: bool = False) -> tuple[Any, ...]:
-        """A group's row; where it is ``summed`` it is no group of its own and has no shape."""
+    def row(
+        self,
+        name: str,
+        layers: list[LayerCost],
+        *,
+        summed: bool = False,
+        unread: Unread = Unread(0, 0, ()),  # noqa: B008 (a tuple: nothing can change it)
+    ) -> tuple[Any, ...]:
+        """A group's row; where it is ``summed`` it is no group of its own and has no shape.
+
+        ``unread`` is stored besides. MACs and FLOPs are None where no layer's are known.
+        """
         last = layers[-1]
-        params = sum([row.params for row in layers])
+        params = sum([row.params for row in layers]) + unread.params
+        known = not self.totals.unknown or any(row.known for row in layers)
         macs = sum([row.macs for row in layers])
         field = last.receptive_field
         values = {
             "name": name,
             "op": None if summed else last.op,
             "layers": len(layers),
-            "output": None if summed else self.shape(last.outputs[0]),
+            "output": None if summed else self.shape(last),
             "params": params,
             "params_share": _part(params, self.totals.params),
-            "macs": macs,
-            "macs_share": _part(macs, self.totals.macs),
-            "flops": sum([row.flops for row in layers]),
+            "macs": macs if known else None,
+            "macs_share": _part(macs, self.totals.macs) if known else None,
+            "flops": sum([row.flops for row in layers]) if known else None,
             "activations": sum([row.activations for row in layers]),
             "traffic_bytes": sum([row.traffic_bytes for row in layers]),
-            "buffers": sum([row.buffers for row in layers]),
+            "buffers": sum([row.buffers for row in layers]) + unread.buffers,
             "receptive_field": None if summed or field is None else field.size,
         }
         return tuple([values[column.key] for column in self.columns])
 
-    def shape(self, shape: Shape) -> Shape:
-        return shape[1:] if self.batched and len(shape) > 1 else shape
+    def shape(self, row: LayerCost) -> Shape:
+        shape = row.outputs[0]
+        return shape[1:] if self.batched and row.node.inputs and len(shape) > 1 else shape
 
     def notes(self) -> tuple[str, ...]:
         """What a reader must know to read the numbers."""
-        shapes = "shapes are written without it" if self.batched else "shapes include it"
-        counts = f"Counts are for one forward pass of a batch of {exact(self.batch)}; {shapes}."
+        counts = "Counts are for one forward pass of the inputs above; shapes are whole."
+        if self.batched:
+            counts = (
+                f"Counts are for one forward pass of a batch of {exact(self.batch)}; shapes are "
+                "written without it."
+            )
         notes = [MACS_AND_FLOPS, f"{counts} {PREFIXES}"]
         graph = self.analysis.graph
         uses: dict[Parameter, int] = {}
@@ -290,7 +316,15 @@ class _Rows:
                 f"Stored tensors that several layers share: {shared}; each is counted once, where "
                 "it is first used."
             )
-        return tuple(notes)
+        if unknown := unknown_operators(self.totals.unknown):
+            notes.append(
+                f"Not counted, as their work is not known ({UNKNOWN}): {', '.join(unknown)}."
+            )
+        if graph.unread:
+            notes.append(
+                f"Total includes what no layer reads: {unread_tensors(self.totals.unread)}."
+            )
+        return (*notes, *assumed(graph.metadata.get("assumptions") or ()))
 
 
 def _part(value: int, whole: int) -> float:

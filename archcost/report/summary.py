@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from archcost.ir import shape_text
-from archcost.report.format import binary_bytes, count, decimal_bytes, exact, setting
+from archcost.report.format import (
+    binary_bytes,
+    count,
+    decimal_bytes,
+    exact,
+    setting,
+    unknown_operators,
+    unread_tensors,
+)
 
 if TYPE_CHECKING:
     from archcost.report.model import ModelReport
@@ -81,12 +89,15 @@ def facts(report: ModelReport) -> list[Fact]:
     for dtype, size in totals.storage_bytes.items():
         sizes.setdefault(size, []).append(dtype)
     weights, activations = map(decimal_bytes, (forward.weights, forward.activations))
+    unknown = unknown_operators(totals.unknown)
     parts = f"weights {weights} + activations {activations}"
     result = [
         Fact("Parameters", (_both(totals.params), *buffers)),
+        *([Fact("Never read", (unread_tensors(totals.unread),))] if totals.unread.tensors else []),
         Fact("MACs", (_both(totals.macs),)),
         Fact("FLOPs", (_both(totals.flops),)),
         Fact("Operations", work or ("none",)),
+        *([Fact("Not counted", unknown)] if unknown else []),
         Fact(
             "Activations",
             (
@@ -124,7 +135,13 @@ def facts(report: ModelReport) -> list[Fact]:
                 f"{totals.arithmetic_intensity:.2f} FLOPs/byte",
             ),
         ),
-        Fact("Depth", (f"{exact(totals.depth)} layers with weights on the longest path",)),
+        Fact(
+            "Depth",
+            (
+                f"{exact(totals.depth)} layer{'s' * (totals.depth != 1)} with weights on the "
+                "longest path",
+            ),
+        ),
     ]
     if totals.receptive_field:
         field = f"{shape_text(totals.receptive_field)} input positions"
@@ -138,7 +155,8 @@ def _both(value: int, unit: str = "") -> str:
 
 
 def _size(value: int) -> str:
-    return f"{decimal_bytes(value)} ({binary_bytes(value)})"
+    decimal, binary = decimal_bytes(value), binary_bytes(value)
+    return decimal if decimal == binary else f"{decimal} ({binary})"
 
 
 def _manner(report: ModelReport) -> str:

@@ -26,7 +26,8 @@ class Column(NamedTuple):
     """``key`` names the column in data formats and options, ``label`` for people.
 
     Where room is short the columns of a higher ``rank`` are left out first; the data formats
-    write all. ``styles`` gives colours to cells of text that begin with a word.
+    write all. ``styles`` gives colours to cells of text that begin with a word. ``missing`` is what
+    people read where there is no value.
     """
 
     key: str
@@ -34,6 +35,7 @@ class Column(NamedTuple):
     kind: Kind
     rank: int = 1
     styles: Mapping[str, str] = MappingProxyType({})
+    missing: str = ""
 
 
 def sort_key(column: Column) -> tuple[Callable[[Any], Any], bool]:

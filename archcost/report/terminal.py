@@ -198,7 +198,8 @@ def _grid(table: Table, width: int, ascii_only: bool) -> Iterator[Segment]:
     """
     kinds = [column.kind for column in table.columns]
     rows = [*table.rows, *([table.total] if table.total else [])]
-    cells = [[people(value, kind) for value, kind in zip(row, kinds, strict=True)] for row in rows]
+    columns = table.columns
+    cells = [[people(cell, c) for cell, c in zip(row, columns, strict=True)] for row in rows]
     natural = [
         max([len(column.label), *(cell_len(line[index]) for line in cells)])
         for index, column in enumerate(table.columns)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from archcost.ir import BITS
 from archcost.ir.arguments import is_int
-from archcost.ir.ops import OPERATORS, operator_class
+from archcost.ir.ops import OPERATORS, in_specs, operator_class
 from archcost.spec.document import Document, Node, Scalar, Sequence, describe
 from archcost.spec.document import Mapping as MappingNode
 from archcost.spec.errors import SpecError, nearest, shown
@@ -262,7 +262,7 @@ class _Parser:
         for name, (key, value) in own.items():
             if not name.isidentifier() or not name.isascii():
                 raise document.error(key, f"a block's name is a word, found {name!r}")
-            if name in OPERATORS or name in self.structures or name == "if":
+            if in_specs(name) or name in self.structures or name == "if":
                 raise document.error(
                     key, f"{name!r} is the language's own; name the block otherwise"
                 )
@@ -387,9 +387,9 @@ class _Parser:
             return self.structures[name](key, document.mapping(value, name), names)
         if name in self.blocks:
             return self._use_block(self.blocks[name], key, value, names)
-        if name in OPERATORS:
+        if in_specs(name):
             return self._operator(name, key, value, names)
-        known = (*OPERATORS, *self.blocks, *self.structures, "if")
+        known = (*filter(in_specs, OPERATORS), *self.blocks, *self.structures, "if")
         raise document.error(
             key, f"no operator, block or structure {shown(name)}{nearest(name, known)}"
         )

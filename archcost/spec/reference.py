@@ -7,7 +7,7 @@ from dataclasses import MISSING, Field, dataclass, fields
 from typing import Any
 
 from archcost.ir import Op
-from archcost.ir.ops import OPERATORS, operator_class
+from archcost.ir.ops import OPERATORS, in_specs, operator_class
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ def operators() -> list[OperatorEntry]:
     """Every operator that a spec can name, by family."""
     names: dict[tuple[type[Op], tuple[str, ...], str], list[str]] = {}
     for name, (family, _, _) in OPERATORS.items():
+        if not in_specs(name):
+            continue
         cls, fixed = operator_class(name)
         arguments = tuple(_argument(field) for field in fields(cls) if field.name not in fixed)
         names.setdefault((cls, arguments, family), []).append(name)

@@ -14,7 +14,7 @@ from torch_execution import StorageTracker, TorchNet, small_graphs
 
 import archcost
 from archcost.analysis import analyze, forward_memory, training_memory, weight_bytes
-from archcost.ir import Graph, GraphBuilder, Node, Op, TensorType, Value
+from archcost.ir import Graph, GraphBuilder, Node, Op, Parameter, TensorType, Value
 from archcost.ir.arguments import DTypeName
 from archcost.ir.op import operator
 from archcost.ir.ops import make
@@ -650,3 +650,117 @@ def test_what_is_kept_besides_is_freed_in_the_backward_pass(
     # At the last node itself: x, y, what it keeps, the gradients of what it gives and takes.
     memory = training_memory(chain(conv, make(last)))
     assert memory.activations == 4 * KB + kept + extra
+
+
+# --- what files and modules say ------------------------------------------------------------------
+
+
+def in_place(graph: Graph, chosen: set[str]) -> Graph:
+    """``graph`` with the nodes named ``chosen`` in place, as a traced module has them."""
+    builder = GraphBuilder(graph.name)
+    values = {value: builder.input(value.name, value.type) for value in graph.inputs}
+    for node in graph:
+        inputs = [values[value] for value in node.inputs]
+        outputs = builder.add(node.op, inputs, node.name, inplace=node.name in chosen)
+        values.update(zip(node.outputs, outputs, strict=True))
+    return builder.build({name: values[v] for name, v in graph.named_outputs.items()})
+
+
+@pytest.mark.parametrize("name", ["simplenet-310k", "resnet20"])
+def test_nodes_that_are_in_place_take_what_torch_takes(name: str) -> None:
+    """Their source says so, and nobody has to allow it."""
+    graph = load(name)
+    relus = in_place(graph, {node.name for node in graph if node.op.kind == "relu"})
+    memory = forward_memory(relus)
+    net = TorchNet(graph.rewritten(lambda node: node.op))
+    for node in net.graph:  # of those that could be, torch has to run the ReLUs alone in place
+        if node.op.kind != "relu":
+            object.__setattr__(node.op, "inplace", False)
+    assert memory.timeline == timeline(net.graph, net, inplace=True)
+    assert memory.activations <= forward_memory(graph).activations
+    assert training_memory(relus).saved == training_memory(graph).saved
+
+
+def test_in_place_is_over_the_first_input_where_it_is_as_large() -> None:
+    def timeline(*operators: Op, chosen: str) -> tuple[int, ...]:
+        return forward_memory(in_place(chain(*operators), {chosen})).timeline
+
+    sigmoid = make("sigmoid")
+    assert timeline(sigmoid, chosen="n0") == (KB,)  # over the caller's own tensor
+    assert timeline(sigmoid, make("relu"), chosen="n1") == (2 * KB, 2 * KB)
+    assert timeline(sigmoid, make("global_avg_pool"), chosen="n1") == (2 * KB, 2 * KB + 16)
+    assert timeline(sigmoid, make("slice", dim=1, stop=1), make("relu"), chosen="n2") == (
+        (2 * KB,) * 3
+    )
+    # Whoever reads the input later keeps both alive.
+    graph = in_place(residual(relu_first=True), {"b"})
+    assert forward_memory(graph).timeline == (2 * KB, 2 * KB, 3 * KB, 4 * KB)
+
+
+def test_what_is_written_over_a_tensor_has_a_gradient_of_its_own() -> None:
+    graph = chain(make("conv", out=4), make("relu"), make("identity"))
+    memory = training_memory(in_place(graph, {"n1"}))
+    # x, y, and the gradients of the ReLU's output and input.
+    assert (memory.saved, memory.activations) == (KB, 4 * KB)
+
+
+def test_a_weight_that_is_read_lies_among_the_weights() -> None:
+    builder = GraphBuilder("embedded")
+    x = builder.input("x", TensorType((1, 4, 8, 8)))
+    (table,) = builder.add(make("weight", shape=(1, 4, 8, 8)), [], "table")
+    (seen,) = builder.add(make("permute", dims=(0, 1, 3, 2)), [table], "seen")
+    (gate,) = builder.add(make("relu"), [seen], "gate")
+    (y,) = builder.add(make("product"), [x, gate], "y")
+    graph = builder.build({"y": y})
+    for inplace in (False, True):  # nobody writes over the weights
+        memory = forward_memory(graph, inplace=inplace)
+        assert memory.timeline == (KB, KB, 2 * KB, 3 * KB)
+        assert memory.weights == KB
+    training = training_memory(graph)
+    # The gradient of what is read is the weight's own.
+    assert (training.weights, training.gradients, training.saved) == (KB, KB, KB)
+    # x, gate, y, and the gradients of the last two.
+    assert training.activations == 5 * KB
+
+
+def test_a_constant_lives_until_it_is_read() -> None:
+    builder = GraphBuilder("noise")
+    x = builder.input("x", TensorType((1, 4, 8, 8)))
+    (noise,) = builder.add(make("constant", shape=(1, 4, 8, 8)), [], "noise")
+    (y,) = builder.add(make("sum"), [x, noise], "y")
+    (z,) = builder.add(make("sigmoid"), [y], "z")
+    graph = builder.build({"z": z})
+    assert forward_memory(graph).timeline == (2 * KB, 3 * KB, 3 * KB)
+    assert forward_memory(graph, inplace=True).timeline == (2 * KB, 3 * KB, 3 * KB)
+    assert training_memory(graph).saved == 0
+
+
+def test_an_unknown_operator_is_taken_to_keep_its_inputs() -> None:
+    types = (TensorType((1, 4, 8, 8)),)
+    graph = chain(make("conv", out=4), make("opaque", name="f", types=types), make("identity"))
+    memory = training_memory(graph)
+    assert forward_memory(graph).timeline == (2 * KB, 3 * KB, 2 * KB)
+    assert (memory.saved, memory.activations) == (KB, 5 * KB)
+
+
+def test_parameters_that_nobody_reads_are_weights_without_gradients() -> None:
+    builder = GraphBuilder("auxiliary")
+    x = builder.input("x", TensorType((1, 4, 8, 8)))
+    (y,) = builder.add(make("conv", out=4, bias=False), [x], "conv")
+    (y,) = builder.add(make("batch_norm"), [y], "norm")
+    unread = [Parameter("aux.weight", (100,), "fp16", True, 100, 200)]
+    graph = builder.build({"y": y}, unread=unread)
+    assert weight_bytes(graph) == 64 + 64 + 200
+    assert folded_weights(graph) == 64 + 16 + 200
+    memory = training_memory(graph, optimizer="adam")
+    assert (memory.weights, memory.gradients, memory.optimizer) == (328, 64 + 32, 2 * 96)
+
+
+def test_given_parameters_take_the_bytes_of_their_dtypes() -> None:
+    builder = GraphBuilder("half")
+    x = builder.input("x", TensorType((1, 4, 8, 8)))
+    weight = Parameter("w", (4, 4, 1, 1), "fp16", False, 16, 32)
+    (y,) = builder.add(make("conv", out=4), [x], "conv", share={"weight": weight})
+    graph = builder.build({"y": y})
+    assert weight_bytes(graph) == 32 + 16
+    assert training_memory(graph).gradients == 16

@@ -293,3 +293,29 @@ def test_tensors_of_other_inputs_have_none() -> None:
     assert other not in fields
     assert a not in fields
     assert fields[b] == fields[x] == ReceptiveField((0,), (0,), (1,))
+
+
+def test_nobody_knows_what_an_unknown_operator_reads() -> None:
+    builder = GraphBuilder("unknown")
+    x = builder.input("x", TensorType((1, 2, 9, 9)))
+    nothing = make("constant", shape=(1, 2, 9, 9))
+    types = (TensorType((1, 2, 9, 9)),)
+    opaque = make("opaque", name="f", types=types)
+    (made,) = builder.add(nothing, [], "made")
+    (noise,) = builder.add(opaque, [made], "noise")
+    (a,) = builder.add(make("sum"), [x, noise], "a")
+    (hidden,) = builder.add(opaque, [a], "hidden")
+    (b,) = builder.add(make("sum"), [a, hidden], "b")
+    fields = receptive_fields(builder.build({"b": b}))
+    # What it makes of nothing of the input does not matter; behind the input nothing is known.
+    assert set(fields) == {x, a}
+
+
+def test_vectors_have_no_positions() -> None:
+    """(N, T, features) looks like (N, C, L): where there is no window nothing is said."""
+    builder = GraphBuilder("vectors")
+    x = builder.input("tokens", TensorType((1, 7, 16)))
+    (y,) = builder.add(make("linear", out=8), [x], "linear")
+    (y,) = builder.add(make("permute", dims=(0, 2, 1)), [y], "permute")
+    (y,) = builder.add(make("linear", out=4), [y], "mix")
+    assert receptive_fields(builder.build({"output": y})) == {}

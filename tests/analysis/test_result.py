@@ -8,7 +8,7 @@ from torch_execution import small_graphs
 
 import archcost
 from archcost.analysis import Analysis, analyze, forward_memory, receptive_fields, storage_bytes
-from archcost.ir import Graph, GraphBuilder, TensorType, Work
+from archcost.ir import Graph, GraphBuilder, Parameter, TensorType, Work
 from archcost.ir.ops import make
 
 LAYERS = ("conv", "batch_norm", "relu", "max_pool", "concat", "sum", "split", "flatten", "linear")
@@ -125,3 +125,49 @@ def test_a_graph_without_nodes_costs_nothing() -> None:
     assert (totals.params, totals.flops, totals.activations, totals.largest_activation) == (0,) * 4
     assert totals.arithmetic_intensity == 0
     assert totals.peak_memory_bytes == 16
+
+
+def test_what_is_unknown_is_named_and_not_counted() -> None:
+    builder = GraphBuilder("detector")
+    x = builder.input("x", TensorType((1, 4)))
+    types = (TensorType((1, 4)), TensorType((3,), "int64"))
+    nms, other = (make("opaque", name=name, types=types) for name in ("a::nms", "a::other"))
+    for number, op in enumerate((nms, other, nms)):
+        x, kept = builder.add(op, [x], f"n{number}")
+    totals = analyze(builder.build({"y": x, "kept": kept})).totals
+    assert totals.unknown == {"a::nms": 2, "a::other": 1}
+    assert (totals.macs, totals.flops, totals.activations) == (0, 0, 3 * 7)
+    assert totals.traffic_bytes == 3 * (16 + 16 + 24)
+    assert totals.receptive_field == ()
+    assert analyze(archcost.load("lenet5")).totals.unknown == {}
+
+
+def test_what_nobody_reads_is_in_the_totals_and_in_no_row() -> None:
+    builder = GraphBuilder("auxiliary")
+    x = builder.input("x", TensorType((1, 4)))
+    (y,) = builder.add(make("linear", out=2), [x], "a")
+    unread = [
+        Parameter("aux.weight", (5, 2), "fp32", True, 10, 40),
+        Parameter("aux.steps", (), "int64", False, 1, 8),
+    ]
+    graph = builder.build({"y": y}, unread=unread)
+    analysis = analyze(graph)
+    assert (analysis.totals.params, analysis.totals.buffers) == (10 + 10, 1)
+    assert [(row.params, row.buffers) for row in analysis.layers] == [(10, 0)]
+    assert analysis.totals.unread == (10, 1, ("aux.weight", "aux.steps"))
+    assert analysis.totals.storage_bytes["fp32"] == storage_bytes(graph, 32) == 4 * 21
+    assert analysis.totals.traffic_bytes == 4 * (4 + 10 + 2)
+    assert analysis.totals.peak_memory_bytes == 40 + 48 + 16 + 8
+
+
+def test_given_parameters_are_read_as_they_are_stored() -> None:
+    builder = GraphBuilder("quantised")
+    x = builder.input("x", TensorType((3, 8)))
+    weight = Parameter("w", (2, 8), "int8", False, 16, 16)
+    (y,) = builder.add(make("linear", out=2), [x], "a", share={"weight": weight})
+    analysis = analyze(builder.build({"y": y}))
+    check_sums(analysis)
+    (row,) = analysis.layers
+    assert (row.params, row.buffers) == (2, 16)
+    assert row.traffic_bytes == 3 * 8 * 4 + 16 + 2 * 4 + 3 * 2 * 4
+    assert analysis.totals.peak_memory_bytes == 16 + 2 * 4 + 3 * 8 * 4 + 3 * 2 * 4

@@ -11,7 +11,8 @@ from torch_execution import small_graphs
 
 import archcost
 from archcost.analysis import depth
-from archcost.ir import Graph
+from archcost.ir import Graph, GraphBuilder, TensorType
+from archcost.ir.ops import make
 
 NAMES = archcost.zoo_names()
 
@@ -48,3 +49,20 @@ def test_the_depth_that_a_name_tells(name: str) -> None:
 )
 def test_the_depth_that_a_paper_tells(name: str, layers: int) -> None:
     assert depth(archcost.load(name)) == layers
+
+
+def test_what_reads_nothing_is_no_layer() -> None:
+    builder = GraphBuilder("embedded")
+    x = builder.input("x", TensorType((1, 4)))
+    (table,) = builder.add(make("weight", shape=(1, 4)), [], "table")
+    (a,) = builder.add(make("linear", out=4), [table], "a")
+    (y,) = builder.add(make("sum"), [x, a], "y")
+    assert depth(builder.build({"y": y})) == 1
+
+
+def test_each_recurrent_layer_of_a_stack_counts() -> None:
+    builder = GraphBuilder("stack")
+    x = builder.input("x", TensorType((2, 5, 3)))
+    y, *_ = builder.add(make("gru", hidden=4, layers=3, bidirectional=True), [x], "gru")
+    (y,) = builder.add(make("linear", out=2), [y], "out")
+    assert depth(builder.build({"y": y})) == 3 + 1

@@ -15,7 +15,8 @@ import pytest
 from rich.console import Console
 
 import archcost
-from archcost.ir import GraphBuilder, TensorType
+from archcost.ir import GraphBuilder, Parameter, TensorType
+from archcost.ir.ops import make
 from archcost.ir.ops.convolution import Conv
 from archcost.ir.types import WORK_KINDS
 from archcost.report import FORMATS, Column, Stored, Table, display, model_report, render
@@ -179,6 +180,48 @@ def test_all_formats_have_the_same_numbers(name, by):
         assert [row[params] for row in body] == [exact(int(row["params"])) for row in data]
         assert [row[macs] for row in body] == [exact(int(row["macs"])) for row in data]
         assert total[macs] == exact(made.analysis.totals.macs)
+
+
+def partly_known():
+    """A known layer, two of an operator that is not, and parameters that nobody reads."""
+    builder = GraphBuilder("detector")
+    x = builder.input("x", TensorType((1, 4, 8, 8)))
+    (x,) = builder.add(Conv(out=4, kernel=1), [x], "conv")
+    nms = make("opaque", name="torchvision::nms", types=(((1, 4, 8, 8), "fp32"),))
+    for name in ("first", "second"):
+        (x,) = builder.add(nms, [x], name)
+    unread = [Parameter("aux.weight", (30, 100), "fp32", True, 3000, 12000)]
+    graph = builder.build({"y": x}, {"assumptions": ["every box is kept"]}, unread)
+    return archcost.analyze(graph)
+
+
+@pytest.mark.parametrize("style", ["table", "markdown", "latex", "html"])
+def test_every_format_for_people_names_what_is_not_counted(style):
+    made = model_report(partly_known())
+    shown = html_format.report_text(made) if style == "html" else render(made, style)
+    shown = " ".join(unescaped(shown).replace("{}", "").split())
+    assert "2 x torchvision::nms" in shown
+    assert "3.00 k parameters of 1 tensor (aux.weight)" in shown
+    assert "Assumed: every box is kept." in shown
+    if style != "latex":  # which has the table alone
+        assert "Not counted" in shown
+        assert "Never read" in shown
+        assert len(re.findall(r"(?<![(\w])\?(?!\))", shown)) == 2 * (3 if style == "table" else 2)
+
+
+def test_data_formats_tell_what_is_not_known_from_nothing():
+    made = model_report(partly_known())
+    document = json.loads(render(made, "json", version="1.2.3"))
+    jsonschema.validate(document, strict(json_format.schema()))
+    assert document["totals"]["unknown"] == {"torchvision::nms": 2}
+    assert document["totals"]["unread"] == {"params": 3000, "buffers": 0, "tensors": ["aux.weight"]}
+    assert document["model"]["assumptions"] == ["every box is kept"]
+    assert [layer["known"] for layer in document["layers"]] == [True, False, False]
+    assert [layer["op"] for layer in document["layers"]][1:] == ["torchvision::nms"] * 2
+    assert [row["macs"] for row in document["groups"]["rows"]] == [1024, None, None]
+    assert document["totals"]["receptive_field"] == []
+    rows = list(csv.DictReader(io.StringIO(render(made, "csv"))))
+    assert [row["flops"] for row in rows] == ["2304", "", ""]
 
 
 # --- terminal -------------------------------------------------------------------------------------

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 import archcost
-from archcost.ir import GraphBuilder, TensorType
+from archcost.ir import GraphBuilder, Parameter, TensorType
+from archcost.ir.ops import make
 from archcost.ir.ops.convolution import Conv
 from archcost.ir.ops.linear import Linear
 from archcost.report import ReportError, Stored, model_report
@@ -121,7 +122,7 @@ def test_shapes_keep_the_batch_where_it_is_not_everywhere():
     (y,) = builder.add(Linear(out=4), [second], "y")
     report = model_report(archcost.analyze(builder.build({"x": x, "y": y})))
     assert column(report, "output") == [(2, 4), (3, 4)]
-    assert "shapes include it" in " ".join(report.table.notes)
+    assert "shapes are whole" in " ".join(report.table.notes)
 
 
 def test_shared_parameters_are_counted_once_and_said_to_be():
@@ -144,3 +145,55 @@ def test_forward_memory_follows_the_options():
     assert model_report(costs, stored=Stored(5, 0.5, 4)).stored_bytes == costs.storage_bytes(
         5, sparsity=0.5, index_bits=4
     )
+
+
+def detector():
+    """A convolution, an operator that nobody knows, and an auxiliary head that nobody reads."""
+    builder = GraphBuilder("detector")
+    x = builder.input("x", TensorType((2, 4, 8, 8)))
+    (table,) = builder.add(make("weight", shape=(1, 4, 8, 8)), [], "embed/table")
+    (x,) = builder.add(make("sum"), [x, table], "embed/sum")
+    (x,) = builder.add(Conv(out=4), [x], "body/conv")
+    nms = make("opaque", name="torchvision::nms", types=(((2, 4, 8, 8), "fp32"),))
+    (x,) = builder.add(nms, [x], "body/nms")
+    (x,) = builder.add(nms, [x], "last/nms")
+    unread = [Parameter(f"aux.{n}", (5, 2), "fp32", True, 10, 40) for n in range(4)]
+    assumed = ["torchvision::nms keeps every box (at model.py:7)", "A mask is true."]
+    return builder.build({"y": x}, {"assumptions": assumed}, unread)
+
+
+def test_what_is_unknown_is_not_shown_as_nothing():
+    costs = archcost.analyze(detector())
+    report = model_report(costs, by="layer")
+    for key in ("macs", "macs_share", "flops"):
+        assert [cell is None for cell in column(report, key)] == [False] * 3 + [True] * 2
+    assert None not in (*column(report, "activations"), *column(report, "traffic_bytes"))
+    # A group that has others, too, has their numbers.
+    report = model_report(costs, by="stage")
+    assert column(report, "macs") == [0, 2 * 16 * 64, None]
+    assert column(model_report(costs, top=1), "macs") == [2 * 16 * 64, 0]
+    assert column(report, "macs", total=True) == costs.totals.macs
+    assert "Not counted, as their work is not known (?): 2 x torchvision::nms." in (
+        report.table.notes
+    )
+
+
+def test_the_total_has_what_no_row_has():
+    report = model_report(archcost.analyze(detector()), by="stage")
+    assert column(report, "params") == [4 * 64, 20, 0]
+    assert column(report, "params", total=True) == report.analysis.totals.params == 276 + 40
+    note = "Total includes what no layer reads: 40 parameters of 4 tensors (aux.0, aux.1, aux.2, "
+    assert any(line.startswith(note) for line in report.table.notes)
+
+
+def test_assumptions_are_notes():
+    notes = model_report(archcost.analyze(detector())).table.notes
+    assert notes[-2:] == (
+        "Assumed: torchvision::nms keeps every box (at model.py:7).",
+        "Assumed: A mask is true.",
+    )
+
+
+def test_the_shape_of_what_is_made_from_nothing_is_whole():
+    report = model_report(archcost.analyze(detector()), by="layer")
+    assert column(report, "output")[:2] == [(1, 4, 8, 8), (4, 8, 8)]

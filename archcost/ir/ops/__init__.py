@@ -10,7 +10,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any, Final
 
-from archcost.ir.arguments import FUNCTIONS
+from archcost.ir.arguments import BINARY, FUNCTIONS, REDUCTIONS, UNARY
 from archcost.ir.op import Op
 
 _FAMILIES: Final[dict[str, dict[str, tuple[str, dict[str, Any]]]]] = {
@@ -19,12 +19,28 @@ _FAMILIES: Final[dict[str, dict[str, tuple[str, dict[str, Any]]]]] = {
         "depthwise_conv": ("DepthwiseConv", {}),
         "local_conv": ("LocalConv", {}),
         "conv_transpose": ("ConvTranspose", {}),
+        "dynamic_conv": ("DynamicConv", {}),
+        "dynamic_conv_transpose": ("DynamicConvTranspose", {}),
+        "deform_conv": ("DeformConv", {}),
+    },
+    "attention": {
+        "attention": ("Attention", {}),
+    },
+    "recurrent": {
+        name: ("Recurrent", {"mode": name}) for name in ("lstm", "gru", "rnn_tanh", "rnn_relu")
+    },
+    "sampling": {
+        "grid_sample": ("GridSample", {}),
+        "roi_align": ("RoiAlign", {}),
     },
     "linear": {
         "linear": ("Linear", {}),
         "matmul": ("MatMul", {}),
+        "grouped_matmul": ("GroupedMatMul", {}),
+        "solve_triangular": ("SolveTriangular", {}),
         "rbf": ("RadialBasis", {}),
         "embedding": ("Embedding", {}),
+        "embedding_bag": ("EmbeddingBag", {}),
     },
     "pooling": {
         "max_pool": ("MaxPool", {}),
@@ -41,6 +57,7 @@ _FAMILIES: Final[dict[str, dict[str, tuple[str, dict[str, Any]]]]] = {
     "normalization": {
         "batch_norm": ("BatchNorm", {}),
         "layer_norm": ("LayerNorm", {}),
+        "rms_norm": ("RMSNorm", {}),
         "group_norm": ("GroupNorm", {}),
         "instance_norm": ("InstanceNorm", {}),
         "lrn": ("LocalResponseNorm", {}),
@@ -78,6 +95,62 @@ _FAMILIES: Final[dict[str, dict[str, tuple[str, dict[str, Any]]]]] = {
         "channel_shuffle": ("ChannelShuffle", {}),
         "pixel_shuffle": ("PixelShuffle", {}),
     },
+    "views": {
+        "view": ("View", {}),
+        "expand": ("Expand", {}),
+        "squeeze": ("Squeeze", {}),
+        "unsqueeze": ("Unsqueeze", {}),
+        "select": ("Select", {}),
+        "windows": ("SlidingWindows", {}),
+        "diagonal": ("Diagonal", {}),
+        "as_strided": ("AsStrided", {}),
+        "as_complex": ("AsComplex", {}),
+        "as_real": ("AsReal", {}),
+    },
+    "copies": {
+        "copy": ("Copy", {}),
+        "stack": ("Stack", {}),
+        "repeat": ("Repeat", {}),
+        "repeat_interleave": ("RepeatInterleave", {}),
+        "roll": ("Roll", {}),
+        "flip": ("Flip", {}),
+        "triangle": ("Triangle", {}),
+        "pad_all": ("PadAll", {}),
+        "unfold": ("Unfold", {}),
+        "fold": ("Fold", {}),
+    },
+    "arithmetic": {
+        **{name: ("Unary", {"function": name}) for name in UNARY},
+        **{name: ("Binary", {"function": name}) for name in BINARY},
+        "clamp": ("Clamp", {}),
+        "where": ("Where", {}),
+        "masked_fill": ("MaskedFill", {}),
+        "cast": ("Cast", {}),
+    },
+    "reduction": {
+        **{f"reduce_{name}": ("Reduce", {"function": name}) for name in REDUCTIONS},
+        **{
+            f"cum{name}": ("Cumulative", {"function": name})
+            for name in ("sum", "prod", "max", "min")
+        },
+        "sort": ("Sort", {}),
+        "top_k": ("TopK", {}),
+    },
+    "indexing": {
+        "gather": ("Gather", {}),
+        "index_select": ("IndexSelect", {}),
+        "index": ("Index", {}),
+        "index_put": ("IndexPut", {}),
+        "scatter": ("Scatter", {}),
+        "assign": ("Assign", {}),
+        "one_hot": ("OneHot", {}),
+        "nonzero": ("Nonzero", {}),
+    },
+    "source": {
+        "constant": ("Constant", {}),
+        "weight": ("Weight", {}),
+        "opaque": ("Opaque", {}),
+    },
 }
 
 OPERATORS: Final[dict[str, tuple[str, str, dict[str, Any]]]] = {
@@ -99,7 +172,12 @@ def operator_class(name: str) -> tuple[type[Op], dict[str, Any]]:
     return cls, fixed
 
 
-def make(name: str, **arguments: Any) -> Op:
+def in_specs(name: str) -> bool:
+    """Whether a spec may use an operator of that name; False where there is none."""
+    return name in OPERATORS and operator_class(name)[0].in_specs
+
+
+def make(name: str, /, **arguments: Any) -> Op:
     """The operator ``name`` with these arguments.
 
     >>> make("conv", out=64, kernel=3).settings()

@@ -55,6 +55,8 @@ FORMULAS: Final[dict[str, Formula]] = {
     "mish": Formula(Work(mul=2, exp=2, add=3, log=1, div=1), "inputs", inplace=True),
     # 1 / (1 + exp(-x))
     "sigmoid": Formula(Work(exp=1, add=1, div=1), "outputs"),
+    # -log(1 + exp(-x)); on a CPU PyTorch keeps the exponential too
+    "log_sigmoid": Formula(Work(exp=1, add=1, log=1), "inputs"),
     # min(max(x + 3, 0), 6) * (1 / 6)
     "hard_sigmoid": Formula(Work(add=1, cmp=2, mul=1), "inputs", inplace=True),
     # x * hard_sigmoid(x)
@@ -143,6 +145,7 @@ class Rescale(Op):
     """
 
     kind: ClassVar[str] = "rescale"
+    computes: ClassVar[bool] = False  # of integers too
     inplace: ClassVar[bool] = True
 
     scale: Number = 1

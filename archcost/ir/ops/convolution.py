@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from math import prod
 from typing import ClassVar, Literal
 
 from archcost.ir.arguments import Count, Offset, Padding, Rounding, Size, Table
 from archcost.ir.errors import ShapeError
-from archcost.ir.op import Op, Reach, operator
+from archcost.ir.op import Op, Reach, Saved, operator
+from archcost.ir.ops.dimensions import same_dtype
+from archcost.ir.ops.interpolation import interpolated
 from archcost.ir.ops.windows import Windows, pairs, per_dimension, spatial_rank
-from archcost.ir.types import ParameterSpec, TensorType, Work
+from archcost.ir.types import ParameterSpec, TensorType, Work, shape_text
 
 
 @operator
@@ -284,3 +287,157 @@ class ConvTranspose(Op):
             per_dimension(self.kind, "stride", self.stride, rank),
             per_dimension(self.kind, "dilation", self.dilation, rank),
         )
+
+
+class _Dynamic(Op):
+    """A convolution whose parameters are inputs, behind the first."""
+
+    arity: ClassVar[tuple[int, int | None]] = (2, 3)
+    weighted: ClassVar[bool] = True
+
+    @property
+    def stored(self) -> Conv | ConvTranspose:
+        """The convolution that this is with weights of its own."""
+        raise NotImplementedError(f"{type(self).__name__}.stored")
+
+    def infer(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
+        x, *given = inputs
+        outputs = self.stored.infer((x,))
+        same_dtype(self.kind, inputs)
+        wanted = self.stored.parameters((x,))
+        if len(given) != len(wanted):
+            raise ShapeError(
+                f"{self.kind} needs a weight and {'a' if self.stored.bias else 'no'} bias behind "
+                f"its input, has {len(given)} inputs there"
+            )
+        for value, spec in zip(given, wanted, strict=True):
+            if value.shape != spec.shape:
+                raise ShapeError(
+                    f"{self.kind} needs a {spec.name} of {shape_text(spec.shape)}, has "
+                    f"{shape_text(value.shape)}"
+                )
+        return outputs
+
+    def work(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Work:
+        return self.stored.work(inputs[:1], outputs)
+
+    def reach(
+        self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]
+    ) -> tuple[Reach, ...] | None:
+        return self.stored.reach(inputs[:1], outputs)
+
+    def saved(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Saved:
+        return Saved(inputs=(0, 1))  # the bias's gradient needs nothing
+
+
+@operator
+class DynamicConv(_Dynamic):
+    """:class:`Conv` whose weight (out, C / groups, kernel...) and, with ``bias``, bias (out) are
+    inputs, the second and the third: another layer computes them in the pass."""
+
+    kind: ClassVar[str] = "dynamic_conv"
+
+    out: Count
+    kernel: Size = 1
+    stride: Size = 1
+    padding: Padding = 0
+    dilation: Size = 1
+    groups: Count = 1
+    bias: bool = True
+    rounding: Rounding = "floor"
+
+    @cached_property
+    def stored(self) -> Conv:
+        return Conv(**self.settings())
+
+
+@operator
+class DynamicConvTranspose(_Dynamic):
+    """:class:`ConvTranspose` whose weight (C, out / groups, kernel...) and, with ``bias``, bias
+    (out) are inputs, the second and the third."""
+
+    kind: ClassVar[str] = "dynamic_conv_transpose"
+
+    out: Count
+    kernel: Size = 1
+    stride: Size = 1
+    padding: Padding = 0
+    output_padding: Offset = 0
+    dilation: Size = 1
+    groups: Count = 1
+    bias: bool = True
+
+    @cached_property
+    def stored(self) -> ConvTranspose:
+        return ConvTranspose(**self.settings())
+
+
+@operator
+class DeformConv(Op):
+    """Deformable convolution in two dimensions (Dai et al. 2017): each element of a window is read
+    at a place of its own.
+
+    Second input: the moves (N, 2 * offset_groups * kernel, positions...) of the elements of each
+    window, for as many groups of channels; third, if given (Zhu et al. 2019), factors for them
+    (N, offset_groups * kernel, positions...). Besides the multiply-accumulates of the
+    convolution each element that a window reads is interpolated bilinearly; a move is added to
+    its place, a factor multiplied. The reach is that of windows that are not moved.
+    """
+
+    kind: ClassVar[str] = "deform_conv"
+    arity: ClassVar[tuple[int, int | None]] = (2, 3)
+    weighted: ClassVar[bool] = True
+    keeps: ClassVar[Literal["inputs", "outputs", "nothing"]] = "inputs"
+
+    out: Count
+    kernel: Size = 1
+    stride: Size = 1
+    padding: Padding = 0
+    dilation: Size = 1
+    groups: Count = 1
+    offset_groups: Count = 1
+    bias: bool = True
+
+    @cached_property
+    def regular(self) -> Conv:
+        """The convolution that this is where nothing is moved."""
+        settings = self.settings()
+        settings.pop("offset_groups", None)
+        return Conv(**settings)
+
+    def infer(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
+        x, *given = inputs
+        if x.rank != 4:
+            raise ShapeError("deform_conv needs an input (N, C, H, W)")
+        if x.channels % self.offset_groups:
+            raise ShapeError(
+                f"deform_conv in {self.offset_groups} groups of offsets needs channels divisible "
+                f"by it, has {x.channels}"
+            )
+        (y,) = self.regular.infer((x,))
+        same_dtype(self.kind, inputs)
+        elements = self.offset_groups * prod(self.regular.windows(x).kernel)
+        for name, value, each in zip(("offsets", "factors"), given, (2, 1), strict=False):
+            wanted = (x.shape[0], each * elements, *y.spatial)
+            if value.shape != wanted:
+                raise ShapeError(
+                    f"deform_conv needs {name} of {shape_text(wanted)}, has "
+                    f"{shape_text(value.shape)}"
+                )
+        return (y,)
+
+    def parameters(self, inputs: tuple[TensorType, ...]) -> tuple[ParameterSpec, ...]:
+        return self.regular.parameters(inputs[:1])
+
+    def work(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Work:
+        (x, offset, *mask), (y,) = inputs, outputs
+        places = offset.numel // 2
+        elements = places // self.offset_groups * x.channels
+        each = interpolated("bilinear", 2) + Work(mul=1 if mask else 0)
+        own = self.regular.work((x,), (y,))
+        return own + Work(add=offset.numel) + each.times(elements)
+
+    def reach(
+        self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]
+    ) -> tuple[Reach, ...] | None:
+        return self.regular.reach(inputs[:1], outputs)

@@ -113,6 +113,83 @@ class MatMul(Op):
 
 
 @operator
+class GroupedMatMul(Op):
+    """Each row times its group's matrix: (m, k), (g, k, n) and ends (g) -> (m, n).
+
+    The rows of a group are next to each other, and ``ends`` holds each group's end: the tokens
+    that a mixture of experts sends to each of them. However many a group has, each row meets one
+    matrix.
+    """
+
+    kind: ClassVar[str] = "grouped_matmul"
+    arity: ClassVar[tuple[int, int | None]] = (3, 3)
+    keeps: ClassVar[Literal["inputs", "outputs", "nothing"]] = "inputs"
+    in_specs: ClassVar[bool] = False
+
+    def infer(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
+        x, matrices, ends = inputs
+        if (x.rank, matrices.rank) != (2, 3) or ends.shape != matrices.shape[:1]:
+            raise ShapeError("grouped_matmul needs rows (m, k), matrices (g, k, n) and ends (g)")
+        if x.shape[1] != matrices.shape[1]:
+            raise ShapeError(
+                f"grouped_matmul needs (m, k) and (g, k, n) with one k, has "
+                f"{shape_text(x.shape)} and {shape_text(matrices.shape)}"
+            )
+        same_dtype(self.kind, inputs[:2])
+        return (x.with_shape((x.shape[0], matrices.shape[2])),)
+
+    def work(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Work:
+        return Work(mac=outputs[0].numel * inputs[0].shape[1])
+
+    def read_bytes(self, inputs: tuple[TensorType, ...]) -> int:
+        """Of the matrices no more than there are rows."""
+        x, matrices, ends = inputs
+        count, *sizes = matrices.shape
+        read = bytes_for(min(count, x.shape[0]) * prod(sizes), matrices.dtype)
+        return x.nbytes + read + ends.nbytes
+
+
+@operator
+class SolveTriangular(Op):
+    """X of A X = B with a triangular A: (..., n, n) and (..., n, k) -> (..., n, k).
+
+    ``left: false`` solves X A = B with B (..., k, n). Only the triangle that ``upper`` says is
+    read, without its diagonal where that is of ones (``unit``). By substitution, n (n - 1) / 2
+    multiplications and additions for each of the k vectors, and a division for each result.
+    """
+
+    kind: ClassVar[str] = "solve_triangular"
+    arity: ClassVar[tuple[int, int | None]] = (2, 2)
+    in_specs: ClassVar[bool] = False
+
+    upper: bool
+    left: bool = True
+    unit: bool = False
+
+    def infer(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
+        a, b = inputs
+        square = a.rank >= 2 and a.shape[-1] == a.shape[-2]
+        if not square or b.rank < 2 or b.shape[-2 if self.left else -1] != a.shape[-1]:
+            raise ShapeError(
+                "solve_triangular needs (..., n, n) and vectors of n, has "
+                f"{shape_text(a.shape)} and {shape_text(b.shape)}"
+            )
+        same_dtype(self.kind, inputs)
+        batch = broadcast(
+            "solve_triangular before the last two dimensions", [a.shape[:-2], b.shape[:-2]]
+        )
+        return (b.with_shape((*batch, *b.shape[-2:])),)
+
+    def work(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Work:
+        n, (y,) = inputs[0].shape[-1], outputs
+        substituted = y.numel // max(1, n) * (n * (n - 1) // 2)
+        return Work(mul=substituted, add=substituted, div=0 if self.unit else y.numel)
+
+    def saved(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Saved:
+        return Saved(inputs=(0,), outputs=True)
+
+
+@operator
 class RadialBasis(Op):
     """(N, in) -> (N, out): squared distances to ``out`` centers, y_i = sum_j (x_j - w_ij)^2.
 
@@ -171,6 +248,61 @@ class Embedding(Op):
         return self.dtype
 
     def with_dtype(self, dtype: str) -> Embedding:
+        return replace(self, dtype=dtype) if self.dtype in FLOATS else self
+
+    def parameter_bytes_read(self, inputs: tuple[TensorType, ...], nbytes: int) -> int:
+        """Only the rows that are looked up, and no more than there are."""
+        return min(nbytes, bytes_for(inputs[0].numel * self.width, self.dtype))
+
+
+@operator
+class EmbeddingBag(Op):
+    """The rows of a table of (``count``, ``width``) in each bag of indices, joined to one.
+
+    Indices (B, K), K in each bag, or (n) with the bags' beginnings, offsets (B), as second input
+    -> (B, width). Bags are taken to hold an index each at least: n - B rows meet others.
+    """
+
+    kind: ClassVar[str] = "embedding_bag"
+    computes: ClassVar[bool] = False
+    arity: ClassVar[tuple[int, int | None]] = (1, 2)
+
+    count: Count
+    width: Count
+    mode: Literal["sum", "mean", "max"] = "mean"
+    dtype: DTypeName = "fp32"
+
+    def infer(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
+        x, *offsets = inputs
+        if x.rank + len(offsets) != 2 or any(bags.rank != 1 for bags in offsets):
+            raise ShapeError("embedding_bag needs indices (B, K), or (n) and offsets (B)")
+        for given in inputs:
+            if given.dtype in FLOATS or given.dtype == "bool":
+                raise ShapeError(f"embedding_bag needs integers (int64), has {given.dtype}")
+        return (TensorType((inputs[-1].shape[0], self.width), self.dtype),)
+
+    def parameters(self, inputs: tuple[TensorType, ...]) -> tuple[ParameterSpec, ...]:
+        return (ParameterSpec("weight", (self.count, self.width)),)
+
+    def work(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Work:
+        (y,) = outputs
+        joined = max(0, inputs[0].numel - y.shape[0]) * self.width
+        if self.mode == "max":
+            return Work(cmp=joined)
+        return Work(add=joined, div=y.numel if self.mode == "mean" else 0)
+
+    def saved(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Saved:
+        # Each index's bag, each bag's size, its beginning where no input says it and, of maxima,
+        # whose they are.
+        (x, *offsets), (y,) = inputs, outputs
+        numbers = x.numel + y.shape[0] * (1 if offsets else 2)
+        numbers += y.numel if self.mode == "max" else 0
+        return Saved(inputs=True, extra=bytes_for(numbers, x.dtype))
+
+    def compute_dtype(self, inputs: tuple[TensorType, ...]) -> str:
+        return self.dtype
+
+    def with_dtype(self, dtype: str) -> EmbeddingBag:
         return replace(self, dtype=dtype) if self.dtype in FLOATS else self
 
     def parameter_bytes_read(self, inputs: tuple[TensorType, ...], nbytes: int) -> int:

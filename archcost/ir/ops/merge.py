@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from archcost.ir.arguments import Dim
 from archcost.ir.errors import ShapeError
 from archcost.ir.op import Op, Reach, operator
-from archcost.ir.ops.dimensions import along, broadcast, dimension, same_dtype
+from archcost.ir.ops.dimensions import along, broadcast, dimension, promoted, same_dtype
 from archcost.ir.types import TensorType, Work, shape_text
 
 
@@ -52,9 +52,10 @@ class Elementwise(Op):
     """Sum, product, maximum or mean of two or more tensors, element by element.
 
     Shapes are equal or are broadcast by PyTorch's rules (a gate of (N, C, 1, 1) scales
-    (N, C, H, W)). An instance's ``kind`` is its function. A sum or mean can be accumulated into its
-    first input (``inplace``), but only where that has the output's shape. Of more than two inputs
-    the backward pass is taken to keep the inputs alone, no partial products or maxima.
+    (N, C, H, W)), and so are dtypes. An instance's ``kind`` is its function. A sum or mean can be
+    accumulated into its first input (``inplace``), but only where that has the output's type. Of
+    more than two inputs the backward pass is taken to keep the inputs alone, no partial products
+    or maxima.
     """
 
     kind: ClassVar[str] = "elementwise"
@@ -72,8 +73,8 @@ class Elementwise(Op):
         object.__setattr__(self, "keeps", "nothing" if linear else "inputs")
 
     def infer(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
-        same_dtype(self.kind, inputs)
-        return (inputs[0].with_shape(broadcast(self.kind, [x.shape for x in inputs])),)
+        shape = broadcast(self.kind, [x.shape for x in inputs])
+        return (TensorType(shape, promoted(inputs)),)
 
     def work(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Work:
         # n inputs meet in n - 1 operations for each output element.

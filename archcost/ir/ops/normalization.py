@@ -1,5 +1,8 @@
 """Normalisations: by stored statistics, by statistics of the input, by local response; scaling.
 
+``eps`` is what is added to a variance (a mean square) before its root is taken; it changes no
+count.
+
 The reach of all but :class:`LocalResponseNorm` is each element's own place: statistics over the
 whole input are left out of it, as computations of receptive fields do.
 """
@@ -32,6 +35,7 @@ class BatchNorm(Op):
 
     affine: bool = True
     track: bool = True
+    eps: Number = 1e-5
 
     def infer(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
         _need_rank(self.kind, inputs[0], 2)
@@ -64,6 +68,7 @@ class LayerNorm(Op):
     dims: Count = 1
     affine: bool = True
     bias: bool = True
+    eps: Number = 1e-5
 
     def infer(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
         _need_rank(self.kind, inputs[0], self.dims + 1)
@@ -84,6 +89,42 @@ class LayerNorm(Op):
 
 
 @operator
+class RMSNorm(Op):
+    """Root mean square normalisation (Zhang and Sennrich 2019) over the last ``dims`` dimensions
+    of (N, ...): ``y = x / sqrt(mean(x^2) + eps) * weight``, the weight if ``affine``.
+
+    A group of n elements takes n mul, n - 1 add and 1 div for the mean square, 1 add, 1 sqrt and
+    1 div for its reciprocal root, n mul with that, and n mul more with the weight.
+    """
+
+    kind: ClassVar[str] = "rms_norm"
+    keeps: ClassVar[Literal["inputs", "outputs", "nothing"]] = "inputs"
+
+    dims: Count = 1
+    affine: bool = True
+    eps: Number = 1e-6
+
+    def infer(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
+        _need_rank(self.kind, inputs[0], self.dims + 1)
+        return inputs
+
+    def parameters(self, inputs: tuple[TensorType, ...]) -> tuple[ParameterSpec, ...]:
+        return _affine(inputs[0].shape[-self.dims :], self.affine, bias=False)
+
+    def work(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Work:
+        (x,) = inputs
+        groups = self._groups(x)
+        n = x.numel // groups
+        return Work(add=n, mul=(3 if self.affine else 2) * n, div=2, sqrt=1).times(groups)
+
+    def saved(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Saved:
+        return _statistics_saved(inputs[0], self._groups(inputs[0]), 1)
+
+    def _groups(self, x: TensorType) -> int:
+        return TensorType(x.shape[: -self.dims]).numel
+
+
+@operator
 class GroupNorm(Op):
     """Group normalisation (Wu and He 2018) over (N, C, ...): ``groups`` groups of channels,
     each normalised in each sample; ``affine`` gives a weight and a bias for each channel."""
@@ -93,6 +134,7 @@ class GroupNorm(Op):
 
     groups: Count
     affine: bool = True
+    eps: Number = 1e-5
 
     def infer(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
         (x,) = inputs
@@ -129,6 +171,7 @@ class InstanceNorm(Op):
 
     affine: bool = False
     track: bool = False
+    eps: Number = 1e-5
 
     def infer(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
         _need_rank(self.kind, inputs[0], 3)
@@ -292,8 +335,8 @@ def _standardise(x: TensorType, groups: int, weight: bool, bias: bool) -> Work:
     ).times(groups)
 
 
-def _statistics_saved(x: TensorType, groups: int) -> Saved:
-    # Mean and reciprocal deviation of each group, kept in no less than fp32 (on CUDA; torch on the
-    # CPU keeps them in the input's dtype).
+def _statistics_saved(x: TensorType, groups: int, each: int = 2) -> Saved:
+    # Mean and reciprocal deviation of each group (or one number ``each``), kept in no less than
+    # fp32 (on CUDA; torch on the CPU keeps them in the input's dtype).
     dtype = "fp64" if x.dtype == "fp64" else "fp32"
-    return Saved(inputs=True, extra=2 * bytes_for(groups, dtype))
+    return Saved(inputs=True, extra=bytes_for(each * groups, dtype))

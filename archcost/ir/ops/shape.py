@@ -7,17 +7,25 @@ from __future__ import annotations
 
 from itertools import accumulate
 from math import prod
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Literal
 
-from archcost.ir.arguments import Count, Dim, Index, Ints, Offset, Padding, Size
+from archcost.ir.arguments import (
+    MOST_PARTS,
+    Count,
+    Dim,
+    Index,
+    Ints,
+    Offset,
+    Padding,
+    Parts,
+    Size,
+)
 from archcost.ir.errors import ArgumentError, ShapeError
 from archcost.ir.op import Op, Reach, operator
 from archcost.ir.ops.dimensions import along, dimension
+from archcost.ir.ops.interpolation import interpolated
 from archcost.ir.ops.windows import pairs, per_dimension, spatial_rank, whole
 from archcost.ir.types import Shape, TensorType, Work, shape_text
-
-MOST_PARTS: Final = 4096
-"""Most outputs that a split is believed to have."""
 
 
 @operator
@@ -135,20 +143,28 @@ class Crop(Op):
 class Upsample(Op):
     """(N, C, spatial...) -> the same in ``scale`` times the size, or in ``size``.
 
-    ``bilinear`` interpolates linearly in each spatial dimension, one to three of them, and puts
-    the pixels' outer edges on each other (PyTorch's ``align_corners=False``).
+    ``bilinear`` interpolates linearly in each spatial dimension, one to three of them, ``bicubic``
+    by cubic polynomials. They put the pixels' outer edges on each other or, with
+    ``align_corners``, the middles of the outermost pixels. ``antialias`` widens the interpolation
+    by as much as a smaller ``size`` shrinks the input.
     """
 
     kind: ClassVar[str] = "upsample"
 
     scale: Size | None = None
     size: Size | None = None
-    mode: Literal["nearest", "bilinear"] = "nearest"
+    mode: Literal["nearest", "bilinear", "bicubic"] = "nearest"
+    align_corners: bool = False
+    antialias: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if (self.scale is None) == (self.size is None):
             raise ArgumentError("scale", "expected either this or size")
+        if self.mode == "nearest":
+            for name in ("align_corners", "antialias"):
+                if getattr(self, name):
+                    raise ArgumentError(name, "nearest has none")
 
     def infer(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
         (x,) = inputs
@@ -162,13 +178,27 @@ class Upsample(Op):
         return (x.with_shape((*x.shape[:2], *out)),)
 
     def work(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Work:
-        # An output element is interpolated from its 2^d neighbours, one dimension after the
-        # other: 2^(d-1) + ... + 1 = 2^d - 1 times a + t * (b - a). Where the neighbours are
-        # and their t depend on one coordinate alone and are left out.
-        if self.mode == "nearest":
-            return Work()
-        (y,) = outputs
-        return Work(add=2, mul=1).times(y.numel * (2 ** len(y.spatial) - 1))
+        # Where the neighbours are and their weights depend on one coordinate alone and are left
+        # out.
+        (x,), (y,) = inputs, outputs
+        if self.antialias:
+            return self._filtered(x, y)
+        return interpolated(self.mode, len(y.spatial)).times(y.numel)
+
+    def _filtered(self, x: TensorType, y: TensorType) -> Work:
+        """Weighted sums over a whole window each, of which the borders cut something off, one
+        dimension after the other, the last one first."""
+        total, shape = Work(), list(x.shape)
+        for dim in reversed(range(2, x.rank)):
+            n, shape[dim] = shape[dim], y.shape[dim]
+            taps = -(-2 * self._neighbours * max(n, shape[dim]) // shape[dim])
+            total += Work(mul=taps, add=taps - 1).times(prod(shape))
+        return total
+
+    @property
+    def _neighbours(self) -> int:
+        """Input elements that an interpolation reads on either side."""
+        return {"bilinear": 1, "bicubic": 2}[self.mode]
 
     def reach(
         self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]
@@ -179,16 +209,24 @@ class Upsample(Op):
     def _reach(self, n: int, out: int) -> Reach:
         from fractions import Fraction  # imports decimal, which few networks need
 
+        if self.align_corners:
+            # Output u lies at u * (n - 1) / (out - 1), one alone at 0.
+            ratio = Fraction(n - 1, max(1, out - 1)) or Fraction(n, out)
+            side = self._neighbours - Fraction(1, ratio.denominator)
+            return Reach(float(-side), float(side), float(ratio))
         ratio = Fraction(n, out)
         p, q = ratio.as_integer_ratio()
         if self.mode == "nearest":
             # Output u reads floor(u * p / q), which lies less than 1 before it, in steps of 1/q.
             return Reach(-(q - 1) / q, 0, float(ratio))
-        # Output u lies at (u + 1/2) * p / q - 1/2 and reads what lies less than 1 from there. The
-        # distance is a multiple of 1/q where p and q are odd, and an odd one of 1/2q elsewhere.
+        # Output u lies at (u + 1/2) * p / q - 1/2 and reads what lies less than 1 from there, or
+        # 2, or with a filter as many times p / q. The distance is a multiple of 1/q where p and q
+        # are odd, and an odd one of 1/2q elsewhere.
         step = Fraction(1, q if p % 2 and q % 2 else 2 * q)
+        wider = max(Fraction(1), ratio) if self.antialias else 1
+        side = self._neighbours * wider - step
         at = (ratio - 1) / 2
-        return Reach(float(at - 1 + step), float(at + 1 - step), float(ratio))
+        return Reach(float(at - side), float(at + side), float(ratio))
 
 
 @operator
@@ -230,7 +268,7 @@ class Reshape(Op):
     def reach(
         self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]
     ) -> tuple[Reach, ...] | None:
-        return _flattened(inputs[0], outputs[0])
+        return flattened(inputs[0], outputs[0])
 
 
 @operator
@@ -258,7 +296,7 @@ class Flatten(Op):
     def reach(
         self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]
     ) -> tuple[Reach, ...] | None:
-        return _flattened(inputs[0], outputs[0])
+        return flattened(inputs[0], outputs[0])
 
 
 @operator
@@ -329,7 +367,7 @@ class Split(Op):
     computes: ClassVar[bool] = False
     view: ClassVar[bool] = True
 
-    sizes: Ints | None = None
+    sizes: Parts | None = None
     parts: Count | None = None
     dim: Dim = 1
 
@@ -339,8 +377,6 @@ class Split(Op):
             raise ArgumentError("sizes", "expected either this or parts")
         if self.parts is not None and self.parts > MOST_PARTS:
             raise ArgumentError("parts", f"expected at most {MOST_PARTS}, found {self.parts}")
-        if self.sizes is not None and (not self.sizes or min(self.sizes) < 1):
-            raise ArgumentError("sizes", f"expected integers >= 1, found {list(self.sizes)}")
 
     def infer(self, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
         (x,) = inputs
@@ -434,7 +470,7 @@ class PixelShuffle(Op):
         return (one,) * len(inputs[0].spatial)
 
 
-def _flattened(x: TensorType, y: TensorType) -> tuple[Reach, ...] | None:
+def flattened(x: TensorType, y: TensorType) -> tuple[Reach, ...] | None:
     """The reach of a reshape of ``x`` to ``y``: each position its own place, or all of them.
 
     Positions survive where dimensions of y behind its channels, up to the last, are as many

@@ -8,13 +8,22 @@ from math import ceil, floor, prod
 import pytest
 import torch
 import torch.nn.functional as F
+from against_torch import keeps_as_torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
 from archcost.ir import ArgumentError, Reach, ShapeError, TensorType, Work
 from archcost.ir.ops import make
-from archcost.ir.ops.convolution import Conv, ConvTranspose, DepthwiseConv, LocalConv
+from archcost.ir.ops.convolution import (
+    Conv,
+    ConvTranspose,
+    DeformConv,
+    DepthwiseConv,
+    DynamicConv,
+    DynamicConvTranspose,
+    LocalConv,
+)
 from archcost.ir.ops.pooling import MaxPool
 
 quick = settings(max_examples=60, deadline=None)
@@ -565,3 +574,103 @@ def test_local_conv(batch, channels, height, width, out, data):
     weight[:] = weight[0, 0]
     expected = F.conv2d(x, weight[0, 0], stride=stride, padding=padding).flatten(2)
     assert torch.allclose(local(), expected, atol=1e-5)
+
+
+# --- with weights that are inputs -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@quick
+@given(st.data())
+def test_weights_as_inputs_cost_what_stored_ones_do(transposed, data):
+    shape, arguments = data.draw(cases(transposed=transposed))
+    stored = (ConvTranspose if transposed else Conv)(**arguments)
+    assume(not transposed or min(transposed_size(shape, arguments)) >= 1)
+    same = stored.apply((TensorType(shape),))
+    weights = tuple(TensorType(p.shape) for p in same.parameters)
+    op = (DynamicConvTranspose if transposed else DynamicConv)(**arguments)
+    application = op.apply((TensorType(shape), *weights))
+    assert (application.outputs, application.work) == (same.outputs, same.work)
+    assert application.reach == same.reach
+    assert application.params == 0
+    assert application.read_bytes == same.read_bytes
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_of_weights_as_inputs_the_bias_is_not_kept(transposed):
+    op = (DynamicConvTranspose if transposed else DynamicConv)(2, 3)
+    convolve = F.conv_transpose1d if transposed else F.conv1d
+    keeps_as_torch(op, convolve, *map(torch.ones, ((1, 2, 5), (2, 2, 3), (2,))))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shapes", "message"),
+    [
+        ({}, [(4, 2, 3)], "needs a weight and a bias behind its input, has 1 inputs"),
+        ({"bias": False}, [(4, 2, 3), (4,)], "a weight and no bias behind its input, has 2"),
+        ({}, [(4, 3, 3), (4,)], "a weight of 4x2x3, has 4x3x3"),
+        ({}, [(4, 2, 3), (2,)], "a bias of 4, has 2"),
+    ],
+)
+def test_weights_as_inputs_have_to_fit(arguments, shapes, message):
+    types = tuple(map(TensorType, shapes))
+    with pytest.raises(ShapeError, match=message):
+        DynamicConv(4, 3, **arguments).apply((TensorType((1, 2, 8)), *types))
+
+
+def test_weights_as_inputs_have_the_dtype_of_the_first():
+    x, half = TensorType((1, 2, 8)), TensorType((4, 2, 3), "fp16")
+    with pytest.raises(ShapeError, match="one dtype"):
+        DynamicConv(4, 3, bias=False).apply((x, half))
+
+
+# --- deformable -----------------------------------------------------------------------------------
+
+
+def deformable(op, shape, masked):
+    """Types of the inputs of ``op``."""
+    (y,) = op.regular.infer((TensorType(shape),))
+    places = op.offset_groups * prod(op.regular.windows(TensorType(shape)).kernel)
+    offset, mask = (TensorType((shape[0], n * places, *y.spatial)) for n in (2, 1))
+    return (TensorType(shape), offset, *([mask] if masked else []))
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_deform_conv_by_hand(masked):
+    op = DeformConv(6, 3, groups=2, offset_groups=2)
+    x, *others = deformable(op, (2, 4, 9, 7), masked)
+    application = op.apply((x, *others))
+    regular = Conv(6, 3, groups=2).apply((x,))
+    assert application.outputs == regular.outputs
+    assert application.stored == regular.stored
+    assert application.reach == regular.reach
+    positions, elements = 2 * 7 * 5, 2 * 7 * 5 * 9 * 4
+    moved = Work(add=positions * 9 * 2 * 2)  # two coordinates in each of two groups
+    read = Work(add=6, mul=3 + masked).times(elements)  # one to the other of four neighbours
+    assert application.work == regular.work + moved + read
+
+
+def test_deform_conv_is_torchvisions():
+    ops = pytest.importorskip("torchvision.ops")
+    op = DeformConv(6, (3, 2), stride=2, padding=1, groups=2, offset_groups=2)
+    types = deformable(op, (2, 4, 9, 7), masked=True)
+    module = ops.DeformConv2d(4, 6, (3, 2), stride=2, padding=1, groups=2)
+    y = module(*(torch.zeros(type_.shape) for type_ in types))
+    application = op.apply(types)
+    assert application.outputs == (TensorType(tuple(y.shape)),)
+    expected = {name: tuple(p.shape) for name, p in module.named_parameters()}
+    assert {p.name: p.shape for p in application.parameters} == expected
+
+
+@pytest.mark.parametrize(
+    ("shapes", "message"),
+    [
+        ([(1, 4, 9), (1, 18, 7)], r"input \(N, C, H, W\)"),
+        ([(1, 3, 9, 9), (1, 36, 7, 7)], "2 groups of offsets .* has 3"),
+        ([(1, 4, 9, 9), (1, 18, 7, 7)], "offsets of 1x36x7x7, has 1x18x7x7"),
+        ([(1, 4, 9, 9), (1, 36, 7, 7), (1, 9, 7, 7)], "factors of 1x18x7x7, has 1x9x7x7"),
+    ],
+)
+def test_deform_conv_errors(shapes, message):
+    with pytest.raises(ShapeError, match=message):
+        DeformConv(4, 3, offset_groups=2).apply(tuple(map(TensorType, shapes)))

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
-from archcost.ir import GraphBuilder, Reach, ShapeError, TensorType
+from archcost.ir import GraphBuilder, Reach, ShapeError, TensorType, Work
 from archcost.ir.ops import make
-from archcost.ir.ops.linear import Embedding, Linear, MatMul, RadialBasis
+from archcost.ir.ops.linear import Embedding, EmbeddingBag, Linear, MatMul, RadialBasis
 
 quick = settings(max_examples=60, deadline=None)
 sizes = st.integers(1, 6)
@@ -109,6 +109,54 @@ def test_matmul_errors():
 
 
 @quick
+@given(sizes, sizes, sizes, sizes)
+def test_grouped_matmul(m, k, n, groups):
+    x, matrices = torch.zeros(m, k), torch.zeros(groups, k, n)
+    types = TensorType((m, k)), TensorType((groups, k, n)), TensorType((groups,), "int32")
+    application = make("grouped_matmul").apply(types)
+    # As many products of a row and a matrix as there are rows.
+    y, macs = counted_macs(lambda: torch.bmm(x[:, None], matrices[[0] * m])[:, 0])
+    assert application.outputs == (TensorType(tuple(y.shape)),)
+    assert application.macs == macs
+    assert application.read_bytes == 4 * (m * k + min(m, groups) * k * n + groups)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "message"),
+    [
+        (((2, 3), (4, 3, 5), (3,)), r"needs rows \(m, k\), matrices \(g, k, n\) and ends \(g\)"),
+        (((2, 3), (3, 5), (3,)), r"needs rows \(m, k\)"),
+        (((2, 4), (2, 3, 5), (2,)), "with one k, has 2x4 and 2x3x5"),
+    ],
+)
+def test_grouped_matmul_errors(shapes, message):
+    a, b, ends = shapes
+    with pytest.raises(ShapeError, match=message):
+        make("grouped_matmul").apply((TensorType(a), TensorType(b), TensorType(ends, "int32")))
+
+
+@quick
+@given(products(), st.booleans(), st.booleans(), st.booleans())
+def test_solve_triangular(shapes, upper, left, unit):
+    (*batch, _, _), vectors = shapes
+    n = vectors[-2 if left else -1]
+    a, b = torch.eye(n).expand(*batch, n, n), torch.zeros(vectors)
+    x = torch.linalg.solve_triangular(a, b, upper=upper, left=left, unitriangular=unit)
+    op = make("solve_triangular", upper=upper, left=left, unit=unit)
+    application = op.apply((TensorType(tuple(a.shape)), TensorType(tuple(b.shape))))
+    assert application.outputs == (TensorType(tuple(x.shape)),)
+    # Substituted one after the other: i products are taken off result i, counted from 0.
+    each = sum(range(n))
+    assert application.work == Work(mul=each, add=each, div=0 if unit else n).times(x.numel() // n)
+
+
+def test_solve_triangular_errors():
+    for a, b in (((2, 3), (3, 2)), ((3, 3), (2, 3)), ((3,), (3, 2))):
+        with pytest.raises(ShapeError, match=r"needs \(..., n, n\) and vectors of n, has"):
+            make("solve_triangular", upper=True).apply((TensorType(a), TensorType(b)))
+
+
+@quick
 @given(sizes, sizes, sizes, st.booleans())
 def test_rbf(batch, features, out, trainable):
     application = RadialBasis(out, trainable).apply((TensorType((batch, features)),))
@@ -172,6 +220,65 @@ def test_embedding_reads_only_the_rows_looked_up(dtype, width):
         x = TensorType(shape, "int64")
         assert embedding.apply((x,)).read_bytes == x.numel * 8 + 100 * width
     assert embedding.apply((TensorType((1, 5), "int32"),)).read_bytes == 5 * 4 + 5 * width
+
+
+@quick
+@given(sizes, sizes, sizes, st.sampled_from(["sum", "mean", "max"]), st.booleans())
+def test_embedding_bag(bags, each, width, mode, by_offsets):
+    module = torch.nn.EmbeddingBag(10, width, mode=mode)
+    x = torch.zeros(bags, each, dtype=torch.int64)
+    inputs = (x.flatten(), torch.arange(0, bags * each, each)) if by_offsets else (x,)
+    y = module(*inputs)
+    application = EmbeddingBag(10, width, mode).apply(
+        tuple(TensorType(tuple(t.shape), "int64") for t in inputs)
+    )
+    assert application.outputs == (TensorType(tuple(y.shape)),)
+    assert application.params == module.weight.numel()
+    joined = bags * (each - 1) * width
+    assert (
+        application.work
+        == {
+            "sum": Work(add=joined),
+            "mean": Work(add=joined, div=y.numel()),
+            "max": Work(cmp=joined),
+        }[mode]
+    )
+
+
+@pytest.mark.parametrize("by_offsets", [False, True])
+def test_what_bags_of_maxima_keep(by_offsets):
+    x = torch.zeros(2, 5, dtype=torch.int64)
+    inputs = (x.flatten(), torch.tensor([0, 5])) if by_offsets else (x,)
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
+        torch.nn.EmbeddingBag(10, 3, mode="max")(*inputs)
+    types = tuple(TensorType(tuple(t.shape), "int64") for t in inputs)
+    saved = EmbeddingBag(10, 3, "max").apply(types).saved
+    assert saved.inputs
+    assert sum(t.nbytes for t in kept) == sum(t.nbytes for t in inputs) + saved.extra
+
+
+def test_embedding_bag_reads_rows_once_and_takes_the_networks_dtype():
+    bag = EmbeddingBag(100, 8)
+    x = TensorType((2, 5), "int64")
+    assert bag.apply((x,)).read_bytes == 10 * 8 + 10 * 32
+    assert bag.apply((TensorType((2, 300), "int64"),)).read_bytes == 600 * 8 + 100 * 32
+    assert bag.with_dtype("bf16") == EmbeddingBag(100, 8, dtype="bf16")
+    assert bag.with_dtype("bf16").apply((x,)).outputs[0].dtype == "bf16"
+
+
+@pytest.mark.parametrize(
+    ("types", "message"),
+    [
+        ([TensorType((5,), "int64")], r"indices \(B, K\), or \(n\) and offsets \(B\)"),
+        ([TensorType((5, 2), "int64"), TensorType((2,), "int64")], r"or \(n\) and offsets"),
+        ([TensorType((5, 2))], "needs integers .* has fp32"),
+        ([TensorType((5,), "int64"), TensorType((2,), "bool")], "has bool"),
+    ],
+)
+def test_embedding_bag_errors(types, message):
+    with pytest.raises(ShapeError, match=message):
+        EmbeddingBag(10, 4).apply(tuple(types))
 
 
 def test_a_network_of_another_dtype_keeps_integer_tables():

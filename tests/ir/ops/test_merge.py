@@ -119,8 +119,13 @@ def test_elementwise_errors_name_shapes_and_operator():
         make("sum").apply(types((1, 8, 4, 4), (1, 8, 4, 5)))
     with pytest.raises(ShapeError, match="product needs 2 or more inputs, not 1"):
         make("product").apply(types((1, 8)))
-    with pytest.raises(ShapeError, match="maximum needs inputs of one dtype"):
-        make("maximum").apply((TensorType((1,)), TensorType((1,), "fp16")))
+
+
+def test_elementwise_promotes_dtypes():
+    mixed = (TensorType((2, 1), "fp16"), TensorType((3,), "int64"), TensorType((), "fp64"))
+    assert make("sum").apply(mixed).outputs == (TensorType((2, 3), "fp16"),)
+    half = (TensorType((1,), "fp16"), TensorType((1,), "bf16"))
+    assert make("maximum").apply(half).outputs == (TensorType((1,), "fp32"),)
 
 
 def test_a_gate_of_each_channel():

@@ -18,6 +18,7 @@ from archcost.ir.ops.normalization import (
     InstanceNorm,
     LayerNorm,
     LocalResponseNorm,
+    RMSNorm,
     ScaleShift,
 )
 
@@ -130,6 +131,44 @@ def test_layer_norm(shape, data):
     application = check(LayerNorm(dims, affine, bias), module, shape)
     n = prod(shape[-dims:])
     assert application.work == standardised(prod(shape) // n, n, affine, affine and bias)
+
+
+def mean_square_scaled(groups, n, weight):
+    """Work of the formula of Zhang and Sennrich, run on counting numbers."""
+    counter = Counter()
+    for _ in range(groups):
+        x = counter.numbers(n)
+        factor = 1 / (total([value * value for value in x]) / n + 1e-6) ** 0.5
+        for value in x:
+            y = value * factor
+            if weight:
+                y * 1.5
+    return Work(**counter.work)
+
+
+@quick
+@given(shapes, st.data(), st.booleans())
+def test_rms_norm(shape, data, affine):
+    dims = data.draw(st.integers(1, len(shape) - 1))
+    module = torch.nn.RMSNorm(shape[-dims:], elementwise_affine=affine)
+    application = check(RMSNorm(dims, affine), module, shape)
+    n = prod(shape[-dims:])
+    groups = prod(shape) // n
+    assert application.work == mean_square_scaled(groups, n, affine)
+    # The reciprocal root of each group, as torch's fused operator returns it for its backward.
+    x = torch.zeros(shape)
+    _, roots = torch.ops.aten._fused_rms_norm(x, shape[-dims:], None, 1e-6)
+    assert application.saved == (True, False, roots.nbytes)
+
+
+def test_eps_changes_no_count():
+    x = TensorType((2, 4, 6))
+    for op in (BatchNorm, LayerNorm, RMSNorm, InstanceNorm):
+        other = op(eps=0.5).apply((x,))
+        same = op().apply((x,))
+        assert (other.work, other.stored, other.saved) == (same.work, same.stored, same.saved)
+        assert op(eps=0.5) != op()
+    assert GroupNorm(2, eps=0.5).settings() == {"groups": 2, "eps": 0.5}
 
 
 @quick

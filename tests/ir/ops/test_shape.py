@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from against_torch import check_reach
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -69,31 +70,6 @@ def outcome(function):
         return function()
     except (ShapeError, RuntimeError, IndexError):
         return None
-
-
-def check_reach(application, function, *, exact=True):
-    """Along each spatial dimension, each output position reads inside its reach, by gradient.
-
-    ``exact``: and some position reads to each of its ends.
-    """
-    shape = application.inputs[0].shape
-    x = torch.zeros(shape, dtype=torch.float64, requires_grad=True)
-    y = function(x)
-    for place, reach in enumerate(application.reach, 2):
-        lows, highs = [], []
-        for u in range(y.shape[place]):
-            (grad,) = torch.autograd.grad(y.select(place, u).sum(), x, retain_graph=True)
-            others = tuple(d for d in range(x.ndim) if d != place)
-            read = grad.abs().amax(others).nonzero().flatten().tolist()
-            if not read:
-                continue  # padding
-            lows.append(read[0] - u * reach.stride)
-            highs.append(read[-1] - u * reach.stride)
-        assert min(lows) >= reach.low - 1e-9
-        assert max(highs) <= reach.high + 1e-9
-        if exact:
-            assert min(lows) == pytest.approx(reach.low)
-            assert max(highs) == pytest.approx(reach.high)
 
 
 @pytest.mark.parametrize(("op", "function"), VIEWS, ids=lambda v: getattr(v, "kind", ""))
@@ -238,7 +214,49 @@ def test_bilinear_work_is_that_of_its_steps(rank):
     assert application.work == Work(add=adds * y, mul=muls * y)
 
 
+INTERPOLATED = [
+    {"mode": "bilinear", "align_corners": True},
+    {"mode": "bicubic"},
+    {"mode": "bicubic", "align_corners": True},
+    {"mode": "bilinear", "antialias": True},
+    {"mode": "bicubic", "antialias": True},
+]
+
+
+@pytest.mark.parametrize("arguments", INTERPOLATED)
+@pytest.mark.parametrize(
+    ("n", "out"), [(8, 16), (9, 15), (12, 12), (6, 1), (1, 4), (12, 5), (16, 4)]
+)
+def test_interpolations_reach_as_far_as_torchs(arguments, n, out):
+    application = apply(Upsample(size=(out, n), **arguments), (1, 1, n, n))
+    assert application.outputs[0].shape == (1, 1, out, n)
+    reach = application.reach[0]
+    x = torch.ones(1, 1, n, n, dtype=torch.float64, requires_grad=True)
+    y = F.interpolate(x, (out, n), **arguments)
+    for u in range(out):
+        (gradient,) = torch.autograd.grad(y[0, 0, u, 0], x, retain_graph=True)
+        read = gradient[0, 0].abs().sum(1).nonzero()[:, 0].tolist()
+        # At the border what lies beyond is the outermost element.
+        first, last = (min(max(u * reach.stride + end, 0), n - 1) for end in reach[:2])
+        assert first - 1e-9 <= min(read)
+        assert max(read) <= last + 1e-9
+
+
+def test_work_of_interpolations_by_hand():
+    shape, y = (1, 3, 4, 4), 3 * 8 * 8
+    linear = apply(Upsample(2, mode="bilinear"), shape)
+    assert apply(Upsample(2, mode="bilinear", align_corners=True), shape).work == linear.work
+    # Four sums of four along one dimension, one along the other.
+    assert apply(Upsample(2, mode="bicubic"), shape).work == Work(mul=20 * y, add=15 * y)
+    # To a third of the size: sums of 6 give 3 x 9 x 3, which sums of 6 make 3 x 3 x 3.
+    smaller = apply(Upsample(size=3, mode="bilinear", antialias=True), (1, 3, 9, 9))
+    assert smaller.work == Work(mul=6, add=5).times(3 * 9 * 3 + 3 * 3 * 3)
+
+
 def test_upsample_errors():
+    for name in ("align_corners", "antialias"):
+        with pytest.raises(ArgumentError, match=f"{name}: nearest has none"):
+            Upsample(2, **{name: True})
     for arguments in ({}, {"scale": 2, "size": 4}):
         with pytest.raises(ArgumentError, match="expected either this or size"):
             Upsample(**arguments)
