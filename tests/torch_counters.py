@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 
 from hypothesis import given, settings
 from torch_execution import small_graphs
@@ -39,7 +40,7 @@ NETWORKS = (
 """Networks of the zoo that together hold all its kinds of operators."""
 
 LINE, PLANE, SPACE = (2, 4, 9), (2, 4, 9, 7), (2, 4, 5, 6, 7)
-SEQUENCE = (2, 5, 8)
+SEQUENCE, HEADS = (2, 5, 8), (2, 3, 5, 4)
 
 OPERATORS = [
     (make("conv", out=6, kernel=3, stride=2, padding=1, groups=2), LINE),
@@ -70,6 +71,8 @@ OPERATORS = [
     (make("layer_norm"), SEQUENCE),
     (make("layer_norm", dims=2, bias=False), SEQUENCE),
     (make("layer_norm", affine=False), SEQUENCE),
+    (make("rms_norm"), SEQUENCE),
+    (make("rms_norm", dims=2, affine=False), PLANE),
     (make("group_norm", groups=2), PLANE),
     (make("group_norm", groups=2, affine=False), LINE),
     (make("instance_norm"), PLANE),
@@ -121,6 +124,17 @@ OPERATORS = [
     (make("upsample", scale=2, mode="bilinear"), LINE),
     (make("upsample", size=(11, 12), mode="bilinear"), PLANE),
     (make("upsample", scale=2, mode="bilinear"), SPACE),
+    (make("upsample", scale=2, mode="bicubic"), PLANE),
+    (make("upsample", size=(5, 4), mode="bilinear", align_corners=True), PLANE),
+    (make("upsample", size=(5, 4), mode="bilinear", antialias=True), PLANE),
+    (make("lstm", hidden=3), SEQUENCE),
+    (make("lstm", hidden=3, layers=2, bidirectional=True, bias=False), SEQUENCE),
+    (make("lstm", hidden=4, layers=2, projection=2, bidirectional=True), SEQUENCE),
+    (make("lstm", hidden=3), (5, 8)),
+    (make("gru", hidden=3, batch_first=False), SEQUENCE),
+    (make("gru", hidden=3, layers=3, bias=False), SEQUENCE),
+    (make("rnn_tanh", hidden=3, layers=2, bidirectional=True), SEQUENCE),
+    (make("rnn_relu", hidden=3), (5, 8)),
     (make("pad", padding=1, channels=(0, 2)), PLANE),
     (make("pixel_shuffle", factor=2), PLANE),
     (make("channel_shuffle", groups=2), PLANE),
@@ -128,20 +142,78 @@ OPERATORS = [
 """Operators, with an input each, in the cases that programs treat differently."""
 
 
-def alone(op, *shapes) -> Graph:
-    """The network of one operator, followed by an identity: a program sees two modules."""
+TENSORS = [
+    (make("attention"), HEADS, HEADS, HEADS),
+    (make("attention", causal=True, dropout=0.5), HEADS, (2, 3, 7, 4), (2, 3, 7, 6)),
+    (make("attention", grouped=True), (2, 6, 5, 4), HEADS, HEADS),
+    (make("attention", scale=1), (5, 4), (7, 4), (7, 4)),
+    (make("attention"), HEADS, (1, 3, 5, 4), (1, 3, 5, 4), (5, 5)),
+    (make("attention"), HEADS, HEADS, HEADS, TensorType((2, 1, 5, 5), "bool")),
+    (make("lstm", hidden=3), SEQUENCE, (1, 2, 3), (1, 2, 3)),
+    (make("gru", hidden=3), SEQUENCE, (1, 2, 3)),
+    (make("dynamic_conv", out=6, kernel=3, stride=2, groups=2), PLANE, (6, 2, 3, 3), (6,)),
+    (make("dynamic_conv", out=6, kernel=4, padding="same", bias=False), LINE, (6, 4, 4)),
+    (make("dynamic_conv_transpose", out=6, kernel=3), LINE, (4, 6, 3), (6,)),
+    (
+        make("dynamic_conv_transpose", out=6, kernel=3, padding=((0, 1), (2, 0))),
+        PLANE,
+        (4, 6, 3, 3),
+        (6,),
+    ),
+    (make("quotient"), PLANE, (2, 4, 1, 1)),
+    (make("power", scalar=2), PLANE),
+    (make("reduce_logsumexp", dims=(1, 2)), SEQUENCE),
+    (make("index_select", dim=1), SEQUENCE, TensorType((3,), "int64")),
+    (make("pad_all", pads=(0, 0, 1, 0, 0, 2), mode="circular"), LINE),
+    (make("grid_sample"), PLANE, (2, 5, 6, 2)),
+    (make("grid_sample", mode="bicubic", padding="border"), PLANE, (2, 5, 6, 2)),
+    (make("grid_sample", mode="nearest"), SPACE, (2, 2, 3, 4, 3)),
+    (make("embedding_bag", count=9, width=3), TensorType((2, 5), "int64")),
+    (
+        make("embedding_bag", count=9, width=3, mode="max"),
+        TensorType((7,), "int64"),
+        TensorType((3,), "int64"),
+    ),
+]
+"""The same of operators with several inputs or inputs of other dtypes than fp32."""
+
+REGIONS = [
+    (make("deform_conv", out=6, kernel=3, groups=2), PLANE, (2, 18, 7, 5)),
+    (
+        make("deform_conv", out=6, kernel=3, padding=((0, 1), 1), offset_groups=2, bias=False),
+        PLANE,
+        (2, 36, 8, 7),
+        (2, 18, 8, 7),
+    ),
+    (make("roi_align", size=3), PLANE, (4, 5)),
+    (make("roi_align", size=3, samples=2, aligned=True), PLANE, (4, 4), TensorType((4,), "int64")),
+    (make("roi_align", size=(3, 2), pool=True), PLANE, (4, 5)),
+]
+"""The same of operators that torchvision executes."""
+if find_spec("torchvision"):
+    TENSORS += REGIONS
+
+
+def alone(op, *inputs) -> Graph:
+    """The network of one operator, followed by an identity: a program sees two modules.
+
+    Inputs are shapes, in fp32, or types.
+    """
     builder = GraphBuilder("alone")
-    inputs = [builder.input(f"x{i}", TensorType(shape)) for i, shape in enumerate(shapes)]
+    types = [x if isinstance(x, TensorType) else TensorType(x) for x in inputs]
+    inputs = [builder.input(f"x{at}", type_) for at, type_ in enumerate(types)]
     (y, *_) = builder.add(op, inputs, op.kind)
     (z,) = builder.add(make("identity"), [y], "end")
     return builder.build({"y": z})
 
 
 def mixer() -> Graph:
-    """An embedding, attention and two layers that share a weight."""
+    """An embedding with positions, attention and two layers that share a weight."""
     builder = GraphBuilder("mixer")
     tokens = builder.input("tokens", TensorType((2, 5), "int64"))
     (x,) = builder.add(make("embedding", count=11, width=8), [tokens], "embedding")
+    (p,) = builder.add(make("weight", shape=(1, 5, 8)), [], "positions")
+    (x,) = builder.add(make("sum"), [x, p], "embedded")
     (q,) = builder.add(make("linear", out=8), [x], "query")
     assert q.producer is not None
     weight = q.producer.parameters[0]

@@ -49,37 +49,139 @@ def unique_params(nodes: Sequence[Node]) -> Amounts:
     return distinct(p for node in nodes for p in node.parameters if p.trainable)
 
 
+def unread_params(graph: Graph) -> Amounts:
+    """Trainable parameters that the graph stores and no node uses."""
+    return {"params": sum(p.numel for p in graph.unread if p.trainable)}
+
+
+def counts_all_params(convention: Convention) -> None:
+    """Let ``convention`` count every trainable parameter once, those that no layer reads too."""
+    convention.over_nodes(unique_params)
+    convention.over_graph("parameters that no layer reads")(unread_params)
+
+
 _WORDS: Final = {
     "abs": "absolute values",
+    "acos": "arc cosines",
+    "acosh": "inverse hyperbolic cosines",
+    "and": "logic",
+    "asin": "arc sines",
+    "asinh": "inverse hyperbolic sines",
+    "atan": "arc tangents",
+    "atan2": "arc tangents",
+    "atanh": "inverse hyperbolic tangents",
     "avg": "average",
+    "cast": "casts",
+    "ceil": "rounding",
     "celu": "CELU",
+    "clamp": "clamping",
     "conv": "convolutions",
     "conv_transpose": "transposed convolutions",
+    "cos": "cosines",
+    "cosh": "hyperbolic cosines",
+    "cummax": "running maxima",
+    "cummin": "running minima",
+    "cumprod": "running products",
+    "cumsum": "running sums",
+    "deform_conv": "deformable convolutions",
+    "difference": "differences",
+    "dynamic_conv": "convolutions with computed weights",
+    "dynamic_conv_transpose": "transposed convolutions with computed weights",
     "elu": "ELU",
+    "embedding_bag": "bags of embeddings",
+    "equal": "comparisons",
+    "erf": "error functions",
+    "exp": "exponentials",
+    "exp2": "exponentials",
+    "expm1": "exponentials",
+    "floor": "rounding",
+    "floor_quotient": "whole quotients",
+    "fold": "folding of columns",
+    "gather": "gathering",
     "gelu": "GELU",
     "gelu_tanh": "GELU",
+    "greater": "comparisons",
+    "greater_equal": "comparisons",
+    "grid_sample": "grid sampling",
+    "grouped_matmul": "grouped matrix products",
+    "gru": "GRU layers",
+    "index": "indexing",
+    "index_put": "assignments at indices",
+    "index_select": "indexing",
+    "is_inf": "tests of numbers",
+    "is_nan": "tests of numbers",
+    "less": "comparisons",
+    "less_equal": "comparisons",
     "linear": "linear layers",
     "local_conv": "locally connected layers",
+    "log": "logarithms",
+    "log1p": "logarithms",
+    "log2": "logarithms",
+    "log_sigmoid": "log-sigmoid",
     "log_softmax": "log-softmax",
     "lp": "Lp",
     "lrn": "local response normalisation",
+    "lstm": "LSTM layers",
+    "masked_fill": "masked filling",
     "matmul": "matrix products",
     "maximum": "maxima",
     "mean": "means",
+    "minimum": "minima",
+    "negative": "sign changes",
+    "nonzero": "places of true elements",
     "norm": "normalisation",
+    "not": "logic",
+    "not_equal": "comparisons",
+    "or": "logic",
     "pool": "pooling",
+    "power": "powers",
     "prelu": "PReLU",
     "product": "products",
+    "quotient": "quotients",
     "rbf": "radial basis layers",
+    "reciprocal": "reciprocals",
+    "reduce_all": "logic over dimensions",
+    "reduce_any": "logic over dimensions",
+    "reduce_argmax": "places of maxima",
+    "reduce_argmin": "places of minima",
+    "reduce_l1": "norms over dimensions",
+    "reduce_l2": "norms over dimensions",
+    "reduce_logsumexp": "log-sum-exp",
+    "reduce_max": "maxima over dimensions",
+    "reduce_mean": "means over dimensions",
+    "reduce_min": "minima over dimensions",
+    "reduce_prod": "products over dimensions",
+    "reduce_std": "standard deviations over dimensions",
+    "reduce_sum": "sums over dimensions",
+    "reduce_var": "variances over dimensions",
     "relu": "ReLU",
     "relu6": "ReLU6",
+    "remainder": "remainders",
     "rescale": "constant factors",
+    "rms_norm": "root mean square normalisation",
+    "rnn_relu": "recurrent layers",
+    "rnn_tanh": "recurrent layers",
+    "roi_align": "regions of interest",
+    "round": "rounding",
+    "rsqrt": "reciprocal square roots",
     "scale_shift": "scale and shift",
+    "scatter": "scattering",
     "selu": "SELU",
+    "sign": "signs",
     "silu": "SiLU",
+    "sin": "sines",
+    "sinh": "hyperbolic sines",
+    "solve_triangular": "triangular systems",
+    "sort": "sorting",
+    "sqrt": "square roots",
     "sum": "sums",
     "sum_pool": "sum pooling",
+    "tan": "tangents",
+    "top_k": "top-k selection",
+    "trunc": "rounding",
     "upsample": "upsampling",
+    "where": "choices",
+    "xor": "logic",
 }
 """a kind of operator, or a part of its name -> what the field calls it, where that is otherwise"""
 
@@ -87,6 +189,8 @@ _WORDS: Final = {
 @cache
 def in_words(kind: str) -> str:
     """A kind of operator as a sentence names it: ``batch normalisation`` for ``batch_norm``."""
+    if "::" in kind:  # a name of somebody else's
+        return kind
     return _WORDS.get(kind) or " ".join(_WORDS.get(part, part) for part in kind.split("_"))
 
 
@@ -115,7 +219,7 @@ class Count(NamedTuple):
 
     ``reasons`` add up to the main number's difference from ``mult-adds``; those of the largest
     amount come first. ``ignored`` names the kinds of operators of the graph that compute
-    something and that the convention has no rule for.
+    something and that the convention has no rule for, and those that nobody knows.
     """
 
     convention: Convention
@@ -230,7 +334,11 @@ class Convention:
                 amounts = over_graph(graph)
                 numbers.update(amounts)
                 reasons[why] += amounts.get(self.main, 0)
-        ignored = {n.op.kind for n in counted if n.application.flops and not self._rules_for(n)}
+        ignored = {
+            n.op.kind
+            for n in counted
+            if not n.op.known or (n.application.flops and not self._rules_for(n))
+        }
         ranked = sorted(reasons.items(), key=lambda item: (-abs(item[1]), item[0]))
         return Count(
             self,

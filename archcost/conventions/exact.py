@@ -13,7 +13,9 @@ scale and one shift beforehand; a bias is one addition per output element.
 
 from __future__ import annotations
 
-from archcost.conventions.convention import Amounts, Convention, in_words, unique_params
+from typing import Final
+
+from archcost.conventions.convention import Amounts, Convention, counts_all_params, in_words
 from archcost.ir import Node
 
 EXACT = Convention(
@@ -24,7 +26,7 @@ EXACT = Convention(
     read="2026-11-21",
 )
 
-EXACT.over_nodes(unique_params)
+counts_all_params(EXACT)
 
 
 @EXACT.rule(why="multiply-accumulates counted as 2 operations")
@@ -34,8 +36,20 @@ def multiply_accumulates(node: Node) -> Amounts:
     return {"flops": 2 * macs, "macs": macs, "activations": node.application.activations}
 
 
+_BIASED: Final = (
+    "conv",
+    "depthwise_conv",
+    "local_conv",
+    "conv_transpose",
+    "dynamic_conv",
+    "dynamic_conv_transpose",
+    "linear",
+)
+"""Kinds whose only other work are the additions of biases."""
+
+
 def _other_work(node: Node) -> str:
-    if node.op.weighted:
+    if node.op.kind in _BIASED:
         return "biases counted as 1 per output element"
     return f"elementary operations of {in_words(node.op.kind)}"
 

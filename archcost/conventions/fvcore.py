@@ -5,14 +5,17 @@ the input elements that meet each weight), linear layers and matrix products at 
 multiply-accumulate, without bias; batch normalisation by stored statistics at 2 per element, or 1
 without weights of its own; layer, group and instance normalisation, and batch normalisation by the
 batch's statistics, at 5 or 4; an adaptive or global average pool of two dimensions at 1 per input
-element; upsampling in two dimensions at 1 per output element, bilinear at 4. ``macs`` is what
+element; upsampling in two dimensions at 1 per output element, bilinear at 4; grid sampling at 4 per
+output element, whatever the interpolation. ``macs`` is what
 ``FlopCountAnalysis(...).total()`` returns, ``activations`` what ``ActivationCountAnalysis`` does:
 output elements of convolutions, linear layers and matrix products alone. ``params`` are those of
 ``parameter_count``, a shared one once.
 
-Not counted: activation functions, softmax, all other pools, those of one and three dimensions
-among them, upsampling in one and three dimensions, local response normalisation, scale and shift,
-distances of a radial basis layer, sums, products and other elementwise operators.
+Not counted: activation functions, softmax, all other pools, those of one and three dimensions among
+them, upsampling in one and three dimensions, bicubic or with a filter against aliasing, local
+response and root mean square normalisation, scale and shift, attention, recurrent layers,
+deformable convolutions, bags of embeddings, distances of a radial basis layer, sums, products and
+other elementwise operators.
 
 Peculiar: the sum is called flops, and a multiply-accumulate is 1 of them. Instance normalisation
 counts as if by its input's statistics, whether or not it has stored ones. Whole batches are
@@ -28,8 +31,8 @@ from archcost.conventions.convention import (
     Amounts,
     Convention,
     counted_as,
+    counts_all_params,
     plain_macs,
-    unique_params,
 )
 from archcost.conventions.torch_modules import GAPS_COUNTED, dense_macs, transposed_output, unread
 from archcost.ir import Graph, Node
@@ -45,7 +48,7 @@ FVCORE = Convention(
     read="2026-11-21",
 )
 
-FVCORE.over_nodes(unique_params)
+counts_all_params(FVCORE)
 
 
 @FVCORE.over_graph("layers that lead to no output not counted")
@@ -61,13 +64,13 @@ def products(node: Node) -> Amounts:
     return {**plain_macs(node), "activations": node.outputs[0].type.numel}
 
 
-@FVCORE.rule("conv", "depthwise_conv", why=GAPS_COUNTED)
+@FVCORE.rule("conv", "depthwise_conv", "dynamic_conv", why=GAPS_COUNTED)
 def convolution(node: Node) -> Amounts:
     """Multiply-accumulates with all of the channels of a group."""
     return {"macs": dense_macs(node), "activations": node.outputs[0].type.numel}
 
 
-@FVCORE.rule("conv_transpose")
+@FVCORE.rule("conv_transpose", "dynamic_conv_transpose")
 def conv_transpose(node: Node) -> Amounts:
     """Multiply-accumulates; activations before any of the output is cut off."""
     return {**plain_macs(node), "activations": transposed_output(node).numel}
@@ -113,13 +116,20 @@ def adaptive_average(node: Node) -> Amounts:
 
 def _upsampled(node: Node) -> int:
     """What an upsampled element is counted as."""
-    assert isinstance(node.op, Upsample)
-    if len(node.outputs[0].type.spatial) != 2:
+    op = node.op
+    assert isinstance(op, Upsample)
+    if len(node.outputs[0].type.spatial) != 2 or op.antialias:
         return 0
-    return 1 if node.op.mode == "nearest" else 4
+    return {"nearest": 1, "bilinear": 4, "bicubic": 0}[op.mode]
 
 
 @FVCORE.rule("upsample", why=counted_as(_upsampled, "output element"))
 def upsample(node: Node) -> Amounts:
     """1 per output element in two dimensions, 4 if bilinear."""
     return {"macs": _upsampled(node) * node.outputs[0].type.numel}
+
+
+@FVCORE.rule("grid_sample", why=counted_as(4, "output element"))
+def grid_sample(node: Node) -> Amounts:
+    """4 per output element, as if bilinear."""
+    return {"macs": 4 * node.outputs[0].type.numel}

@@ -1,7 +1,8 @@
 """MobileNet's and most papers' mult-adds: multiply-accumulates alone.
 
 Counted: one for each multiply-accumulate of convolutions (transposed ones by the input elements
-that meet each weight), linear layers and matrix products. Padding counts like any other input.
+that meet each weight), linear layers and matrix products, those of attention, causal or not, and
+of recurrent layers at each step included. Padding counts like any other input.
 
 Not counted: biases, normalisation, activations, pooling, elementwise sums and products.
 
@@ -12,7 +13,10 @@ and the scales and shifts of normalisations, not their running statistics.
 
 from __future__ import annotations
 
-from archcost.conventions.convention import Convention, plain_macs, unique_params
+from typing import Final
+
+from archcost.conventions.convention import Convention, counts_all_params, plain_macs
+from archcost.ir.ops.recurrent import GATES
 
 MULT_ADDS = Convention(
     "mult-adds",
@@ -22,13 +26,26 @@ MULT_ADDS = Convention(
     read="2026-11-21",
 )
 
+MULTIPLYING: Final = (
+    "conv",
+    "depthwise_conv",
+    "local_conv",
+    "conv_transpose",
+    "dynamic_conv",
+    "dynamic_conv_transpose",
+    "deform_conv",
+    "linear",
+    "matmul",
+    "attention",
+    *GATES,
+)
+"""Kinds of operators whose multiply-accumulates are counted."""
+
 
 def multiply_accumulates(convention: Convention) -> None:
     """Register the rules of ``mult-adds`` for MACs with another convention too."""
-    convention.rule("conv", "depthwise_conv", "local_conv", "conv_transpose", "linear", "matmul")(
-        plain_macs
-    )
+    convention.rule(*MULTIPLYING)(plain_macs)
 
 
 multiply_accumulates(MULT_ADDS)
-MULT_ADDS.over_nodes(unique_params)
+counts_all_params(MULT_ADDS)

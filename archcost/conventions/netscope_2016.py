@@ -31,11 +31,13 @@ label is one number. A blob that the file names and no layer makes counts as an 
 one activation, whatever its shape; ``identity`` stands for it. A flatten counts as a layer unless
 all that reads it are layers that flatten by themselves, as Caffe's inner product does, since
 prototxts then have none. Nor do they have a concatenation that only another one reads (in modules
-of Inception-v3): its inputs are inputs of that one.
+of Inception-v3): its inputs are inputs of that one. A network that was read from a prototxt has
+the layers and blobs of the file.
 
 Shapes are the graph's. The program's own differ behind an unknown layer, to which it gives sizes of
-0; a dilated convolution, whose dilation it ignores; a pool whose windows are not square, which it
-cannot read; and a pool that rounds up to a window wholly in its padding, which it keeps.
+0; behind an implicit one, to which it gives sizes of 1; a dilated convolution, whose dilation it
+ignores; a pool whose windows are not square, which it cannot read; and a pool that rounds up to a
+window wholly in its padding, which it keeps.
 """
 
 from __future__ import annotations
@@ -251,7 +253,40 @@ def implicit(node: Node) -> Amounts:
     return {"activations": 1}
 
 
+def in_file(graph: Graph) -> list[tuple[Node, int]]:
+    """Layers of the prototxt that ``graph`` was read from and that the rules above take for none,
+    with their outputs' elements in one image."""
+    if graph.metadata.get("format") != "caffe":
+        return []
+    rules = {"flatten": flatten, "concat": concatenation}
+    return [
+        (node, elements(node.outputs[0].type))
+        for node in graph
+        if node.op.kind in rules and not rules[node.op.kind](node)
+    ]
+
+
+def implicit_blobs(graph: Graph) -> list[Value]:
+    """The tensors whose shape the blobs have that the prototxt names without a layer."""
+    names = graph.metadata.get("blobs", {})
+    values = {value.name: value for value in graph.values()} if names else {}
+    return [values[name] for name in names.values() if name in values]
+
+
+@NETSCOPE_2016.over_graph(why="layers of the file")
+def file(graph: Graph) -> Amounts:
+    """What a prototxt has that no rule for a node tells."""
+    layers = sum(count for _, count in in_file(graph))
+    return {"activations": layers + len(implicit_blobs(graph))}
+
+
+def sized(graph: Graph) -> list[Value]:
+    """The inputs; of a prototxt's those alone that have a height and width."""
+    from_file = graph.metadata.get("format") == "caffe"
+    return [x for x in graph.inputs if x.type.rank >= 4 or not from_file]
+
+
 @NETSCOPE_2016.over_graph(why="inputs")
 def inputs(graph: Graph) -> Amounts:
     """The inputs, the first one twice."""
-    return {"activations": sum(elements(x.type) for x in (*graph.inputs, graph.inputs[0]))}
+    return {"activations": sum(elements(x.type) for x in (*sized(graph), graph.inputs[0]))}

@@ -18,18 +18,29 @@ layer normalisation ...). ``archcost conventions`` names them beside the number.
 
 Peculiar: products and maxima are still taken for sums. The program loses the batch of a data layer
 that gives its size as ``crop_size`` and then shows no number but the params; here such a network
-has the batch of its graph. The program has rules for region proposals, ROI pooling and prior boxes
-as well, for which archcost has no operator.
+has the batch of its graph.
+
+Of Faster R-CNN the program knows the pooling of regions (``roi_align`` with ``pool``), one ``comp``
+for each element of the feature map and region, and the proposal layer (``Proposal``): for each of
+9 anchors at each place 8 ``macc``, 10 ``add``, 6 ``comp`` and 2 ``exp``, their sorting as the
+square of their number, and for each pair of proposals 2 ``macc``, 6 ``add``, 7 ``comp`` and 1
+``div``. Behind the pooling it has the channels that the layer before the pooling reads, which are
+those that it gives where that is a ReLU.
 """
 
 from __future__ import annotations
 
 from functools import wraps
+from math import prod
 
 from archcost.conventions import netscope_2016 as old
 from archcost.conventions.convention import Amounts, Convention, NodeRule, counted_as
 from archcost.ir import Graph, Node
 from archcost.ir.ops.activation import Rescale
+from archcost.ir.ops.sampling import RoiAlign
+
+ANCHORS = 9
+"""Boxes that the program takes to be tried at each place."""
 
 NETSCOPE_2018 = Convention(
     "netscope-2018",
@@ -95,7 +106,48 @@ def power(node: Node) -> Amounts:
     }
 
 
+@NETSCOPE_2018.rule("roi_align", why=counted_as(1, "region"))
+def regions(node: Node) -> Amounts:
+    """The maximum over the whole feature map for each region."""
+    op = node.op
+    assert isinstance(op, RoiAlign)
+    if not op.pool:
+        return {}
+    x, y = node.inputs[0].type, node.outputs[0].type
+    count = y.shape[0]
+    return {
+        "macc": count,
+        "comp": count * old.elements(x),
+        "add": count,
+        "div": count,
+        "activations": y.numel,
+    }
+
+
+@NETSCOPE_2018.rule("Proposal", why="region proposals counted by anchor and pair")
+def proposals(node: Node) -> Amounts:
+    """Boxes of all anchors, sorted, and the overlaps of those that are left."""
+    x, y = node.inputs[0].type, node.outputs[0].type
+    places = ANCHORS * prod(x.spatial)
+    anchors, pairs = x.shape[0] * places, y.shape[0] * (y.shape[0] - 1) // 2
+    return {
+        "macc": 8 * anchors + 2 * pairs,
+        "comp": 6 * anchors + places**2 + 7 * pairs,
+        "add": 10 * anchors + 6 * pairs,
+        "div": pairs,
+        "exp": 2 * anchors,
+        "activations": y.numel,
+    }
+
+
+@NETSCOPE_2018.over_graph(why="layers of the file")
+def file(graph: Graph) -> Amounts:
+    """What a prototxt has that no rule for a node tells; a blob has the size of its input."""
+    layers = sum(node.outputs[0].type.numel for node, _ in old.in_file(graph))
+    return {"activations": layers + sum(x.type.numel for x in old.implicit_blobs(graph))}
+
+
 @NETSCOPE_2018.over_graph(why="inputs")
 def inputs(graph: Graph) -> Amounts:
     """The inputs, each once."""
-    return {"activations": sum(x.type.numel for x in graph.inputs)}
+    return {"activations": sum(x.type.numel for x in old.sized(graph))}

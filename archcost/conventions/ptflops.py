@@ -5,7 +5,10 @@ convolutions (transposed ones by the input elements that meet each weight) and l
 for each multiply-accumulate and one for the bias of an output element; batch, group and instance
 normalisation at 2 per element, 1 without weights of its own; layer normalisation at 1; ReLU, ReLU6,
 ELU, LeakyReLU, PReLU and GELU at 1 per element; pools (sliding, global and adaptive) at 1 per input
-element; upsampling at 1 per output element.
+element; upsampling at 1 per output element; recurrent layers at one for each multiply-accumulate of
+two matrices and each bias at each step, and for a hidden unit 10 more in an LSTM, 7 in a GRU, 1
+elsewhere; torchvision's deformable convolutions as others, and 24 more for each element of the
+kernel at each place, 25 with factors.
 
 Counted by call of a function, for the whole batch: ReLU, ELU, PReLU, GELU, SiLU and softmax at 1
 per element; pools at 1 per input element; upsampling at 1 per output element; matrix products at
@@ -14,14 +17,17 @@ normalisation calls three times, beside an average pool over padded channels. An
 average pool, a ReLU and a product. ``params`` are all trainable ones, a shared one once.
 
 Not counted: sigmoid, tanh, their hard versions, SELU, CELU, Mish, softplus and log-softmax; sums
-and products written as ``+`` and ``*``; fractional pools and unpooling; and classes of a program's
-own, subclasses of known ones too: here locally connected layers, connection tables, DropConnect,
-scale and shift, radial basis.
+and products written as ``+`` and ``*``; fractional pools and unpooling; root mean square
+normalisation, bags of embeddings, grid sampling; attention and convolutions as functions; and
+classes of a program's own, subclasses of known ones too: here locally connected layers, connection
+tables, DropConnect, scale and shift, radial basis.
 
 Peculiar: layers call the functions that are counted as well, so that a ReLU, ELU, PReLU, GELU, pool
 or upsampling that is a layer counts twice. With a batch of N the first time stands for an image,
 the second for N images; an upsampling layer counts the first image alone, and divides it by N. A
-matrix product whose first factor is broadcast over batches counts one of them. Of a network with
+matrix product whose first factor is broadcast over batches counts one of them. The projection of an
+LSTM is left out; a sequence alone, (T, features), is taken for T sequences of as many steps as it
+has features. Of a network with
 several inputs, which it takes by name, it does not see the batch size, and divides by 1. A bias
 is counted among the MACs.
 """
@@ -36,9 +42,9 @@ from archcost.conventions.convention import (
     NodeRule,
     Why,
     counted_as,
+    counts_all_params,
     in_words,
     plain_macs,
-    unique_params,
 )
 from archcost.conventions.torch_modules import (
     biased,
@@ -46,8 +52,11 @@ from archcost.conventions.torch_modules import (
     divisors,
     of_torch,
     pooled_input,
+    sequence_rows,
+    sequence_why,
 )
 from archcost.ir import Graph, Node
+from archcost.ir.ops.convolution import DeformConv
 from archcost.ir.ops.normalization import (
     BatchNorm,
     GroupNorm,
@@ -55,6 +64,8 @@ from archcost.ir.ops.normalization import (
     LayerNorm,
     LocalResponseNorm,
 )
+from archcost.ir.ops.recurrent import GATES, Recurrent
+from archcost.ir.ops.shape import Upsample
 
 PTFLOPS = Convention(
     "ptflops",
@@ -64,7 +75,7 @@ PTFLOPS = Convention(
     read="2026-11-21",
 )
 
-PTFLOPS.over_nodes(unique_params)
+counts_all_params(PTFLOPS)
 
 _LAYERS: dict[str, list[NodeRule]] = {}
 """kind -> rules that are divided by the batch size."""
@@ -155,9 +166,73 @@ _layer(*_SLIDING_POOLS, why=counted_as(1, "input element"))(pooled_elements)
 
 @_layer("upsample", why=counted_as(1, "output element of 1 image"))
 def upsampled_image(node: Node) -> Amounts:
-    """1 per output element of the first image."""
+    """1 per output element of the first image, of torch's own class."""
     y = node.outputs[0].type
-    return {"macs": y.numel // y.shape[0]}
+    assert isinstance(node.op, Upsample)
+    return {"macs": 0 if node.op.antialias else y.numel // y.shape[0]}
+
+
+_UNIT: dict[str, int] = {"lstm": 10, "gru": 7, "rnn_tanh": 1, "rnn_relu": 1}
+"""kind -> what a hidden unit counts at one step besides its products."""
+
+
+def _steps(node: Node, each: int) -> Amounts:
+    """``each`` for one step of one direction in all layers, as often as there are such."""
+    assert isinstance(node.op, Recurrent)
+    return {"macs": each * sequence_rows(node) * node.op.directions}
+
+
+def _forward(node: Node, *names: str) -> int:
+    """Elements of these parameters of all layers in forward direction."""
+    assert isinstance(node.op, Recurrent)
+    wanted = {f".{name}_l{layer}" for name in names for layer in range(node.op.layers)}
+    return sum(p.numel for p in node.application.stored if p.suffix in wanted)
+
+
+@_layer(*GATES, why=sequence_why)
+def recurrent(node: Node) -> Amounts:
+    """Both matrices of each layer."""
+    return _steps(node, _forward(node, "weight_ih", "weight_hh"))
+
+
+@_layer(*GATES, why="both biases of a gate counted as 1 each")
+def gate_biases(node: Node) -> Amounts:
+    """Both biases of each layer."""
+    return _steps(node, _forward(node, "bias_ih", "bias_hh"))
+
+
+@_layer(*GATES, why=counted_as(lambda node: _UNIT[node.op.kind], "hidden unit and step besides"))
+def units(node: Node) -> Amounts:
+    """1, 7 or 10 for each hidden unit."""
+    op = node.op
+    assert isinstance(op, Recurrent)
+    return _steps(node, op.layers * op.hidden * _UNIT[op.kind])
+
+
+@_layer("deform_conv")
+def deform_conv(node: Node) -> Amounts:
+    """Multiply-accumulates."""
+    return plain_macs(node)
+
+
+def _interpolated(node: Node) -> int:
+    """What an element of the kernel is counted as at each place."""
+    return 24 if len(node.inputs) == 2 else 25
+
+
+@_layer("deform_conv", why=counted_as(_interpolated, "kernel element and place besides"))
+def interpolation(node: Node) -> Amounts:
+    """24 or 25 for each element of the kernel at each place, whatever the channels."""
+    y = node.outputs[0].type
+    *_, height, width = node.application.stored[0].shape
+    return {"macs": _interpolated(node) * height * width * y.numel // y.channels}
+
+
+@_layer("deform_conv", why="biases counted as 1 per output element")
+def deform_bias(node: Node) -> Amounts:
+    """1 per output element."""
+    assert isinstance(node.op, DeformConv)
+    return {"macs": node.outputs[0].type.numel if node.op.bias else 0}
 
 
 # --- functions -----------------------------------------------------------------------------------

@@ -6,7 +6,13 @@ from math import prod
 from typing import Final
 
 from archcost.ir import Graph, Node, TensorType
-from archcost.ir.ops.convolution import Conv, ConvTranspose, DepthwiseConv
+from archcost.ir.ops.convolution import (
+    Conv,
+    ConvTranspose,
+    DepthwiseConv,
+    DynamicConv,
+    DynamicConvTranspose,
+)
 from archcost.ir.ops.linear import Linear
 from archcost.ir.ops.pooling import AvgPool, LpPool, MaxPool, SumPool
 from archcost.ir.ops.windows import Windows, per_dimension
@@ -87,13 +93,15 @@ def _padded(windows: Windows) -> list[int]:
 
 
 def transposed_output(node: Node) -> TensorType:
-    """What the module of a transposed convolution gives.
+    """What the module (or function) of a transposed convolution gives.
 
     That is the node's output, unless its padding differs on both sides: torch cuts off as much on
     both and adds less than max(stride, dilation) elements behind; what is too much then is
     sliced off outside of the module.
     """
     op, x, y = node.op, node.inputs[0].type, node.outputs[0].type
+    if isinstance(op, DynamicConvTranspose):
+        op = op.stored
     assert isinstance(op, ConvTranspose)
     rank = x.rank - 2
     kernel, stride, dilation = (
@@ -117,11 +125,27 @@ def biased(node: Node) -> int:
     Of a transposed convolution these are its module's, some of which may be sliced off.
     """
     op = node.op
-    assert isinstance(op, Conv | DepthwiseConv | ConvTranspose | Linear)
+    dynamic = DynamicConv | DynamicConvTranspose
+    assert isinstance(op, Conv | DepthwiseConv | ConvTranspose | Linear | dynamic)
     if not op.bias:
         return 0
-    y = transposed_output(node) if isinstance(op, ConvTranspose) else node.outputs[0].type
-    return y.numel
+    transposed = isinstance(op, ConvTranspose | DynamicConvTranspose)
+    return (transposed_output(node) if transposed else node.outputs[0].type).numel
+
+
+def sequence_rows(node: Node) -> int:
+    """Vectors that a program takes the sequences of a recurrent layer to hold: the product of the
+    first two sizes. Of one sequence alone, (T, features), these are its steps and its features."""
+    shape = node.inputs[0].shape
+    return shape[0] * shape[1]
+
+
+def sequence_why(node: Node) -> str:
+    """Why a program that multiplies with :func:`sequence_rows` and knows no projections counts a
+    recurrent layer otherwise."""
+    if node.inputs[0].type.rank == 2:
+        return "one sequence alone taken for a batch of sequences"
+    return "projections of LSTM layers left out"
 
 
 def unread(graph: Graph) -> list[Node]:

@@ -1,7 +1,7 @@
 """Weights alone: parameters without biases and normalisation.
 
-Counted: the weights of convolutions and linear layers, a shared one once; multiply-accumulates as
-in ``mult-adds``.
+Counted: the weights of convolutions, linear and recurrent layers, a shared one once;
+multiply-accumulates as in ``mult-adds``.
 
 Not counted: biases, the scales and shifts of normalisations, slopes of activations.
 
@@ -31,11 +31,11 @@ multiply_accumulates(WEIGHTS)
 
 @WEIGHTS.over_nodes
 def weights(nodes: Sequence[Node]) -> Amounts:
-    """The parameters called weight of layers that count for depth."""
+    """The parameters called weight, or weight_ih_l0 and so on, of layers that count for depth."""
     return distinct(
         parameter
         for node in nodes
         if node.op.weighted
         for parameter, spec in zip(node.parameters, node.application.parameters, strict=True)
-        if spec.name == "weight"
+        if spec.name.partition("_")[0] == "weight"
     )

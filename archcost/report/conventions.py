@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from archcost.conventions.convention import in_words
 from archcost.ir import Graph, shape_text
-from archcost.report.format import count, signed
+from archcost.report.format import assumed, count, signed
 from archcost.report.table import Column, Document, Section, Table
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def conventions_table(graph: Graph, counts: Sequence[Count]) -> Table:
         title,
         COLUMNS,
         tuple(map(_row, counts)),
-        notes=(f"Input {inputs}.",),
+        notes=(f"Input {inputs}.", *assumed(_assumptions(graph))),
     )
 
 
@@ -85,6 +85,7 @@ def conventions_document(
     document: dict[str, Any] = {
         "model": graph.name,
         "inputs": [value.shape for value in graph.inputs],
+        "assumptions": _assumptions(graph),
         "conventions": {c.convention.name: c.numbers for c in counts},
         "differences": {
             c.convention.name: [reason._asdict() for reason in c.reasons] for c in counts
@@ -94,6 +95,10 @@ def conventions_document(
     if checks is not None:
         document["checks"] = [{**check._asdict(), "agrees": check.agrees} for check in checks]
     return document
+
+
+def _assumptions(graph: Graph) -> Sequence[str]:
+    return graph.metadata.get("assumptions") or ()
 
 
 def about_table(conventions: Iterable[Convention]) -> Table:
@@ -158,4 +163,4 @@ def checks_table(graph: Graph, checks: Iterable[Check]) -> Table:
         for check in checks
     )
     title = f"{graph.metadata.get('title') or graph.name}: the installed programs' own numbers"
-    return Table(title, CHECK_COLUMNS, rows)
+    return Table(title, CHECK_COLUMNS, rows, notes=assumed(_assumptions(graph)))

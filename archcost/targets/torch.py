@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
-from archcost.ir import Graph, Node, Parameter, Value
+from archcost.ir import Graph, Node, Op, Parameter, Value
+from archcost.ir.ops.convolution import Conv, LocalConv
+from archcost.ir.types import NUMPY_NAMES
+from archcost.targets import torch_modules
 from archcost.targets.torch_operators import Call, build
 
 
@@ -71,16 +76,19 @@ class GraphModule(Scope):
     """The module that executes ``graph``.
 
     Its submodules follow the nodes' names: that of ``fire2/expand3x3/conv`` is
-    ``fire2.expand3x3.conv``. A parameter that nodes share is one in all of their modules.
+    ``fire2.expand3x3.conv``. A parameter that nodes share is one in all of their modules; those
+    that no node reads are in a scope ``unread``.
 
     Attributes:
         paths: name of a node -> torch's path to its module, for nodes that have one.
         steps: what executes each node, in the graph's order.
+        device: where it was built, which nothing else tells of a module without weights.
     """
 
     def __init__(self, graph: Graph) -> None:
         super().__init__()
         self.paths: dict[str, str] = {}
+        self.device = torch.get_default_device()
         self.steps: tuple[Step, ...] = ()  # taken, like all names here, before nodes have theirs
         places = {value: place for place, value in enumerate(graph.values())}
         last = _last_readers(graph)
@@ -100,22 +108,43 @@ class GraphModule(Scope):
             steps.append(step)
             if step.module is not None:
                 self.paths[node.name] = self.place(node.name, step.module)
+                if type(step.module).__module__ == torch_modules.__name__:
+                    # torch has none such: whoever traces it is told what it is.
+                    step.module.archcost_op = _own_part(node, step)  # type: ignore[assignment]
                 _share(node, step.module, shared)
         self.steps = tuple(steps)
+        for parameter in graph.unread:
+            dtype = getattr(torch, NUMPY_NAMES[parameter.dtype])
+            held = torch_modules.Weight(parameter.shape, dtype, parameter.trainable)
+            self.place("/".join(("unread", *re.split(r"[./]", parameter.name))), held)
 
     def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
         """The graph's outputs, by its inputs in their order: a tensor if it has one output."""
         if len(inputs) != self._inputs:
             raise TypeError(f"the network has {self._inputs} inputs, {len(inputs)} were given")
         live = dict(enumerate(inputs))
+        # Where tensors are made that come of no other.
+        device = inputs[0].device if inputs else self.device
         for step in self.steps:
-            outputs = step.run(*(live[place] for place in step.inputs))
+            if step.inputs:
+                outputs = step.run(*(live[place] for place in step.inputs))
+            else:
+                with device:
+                    outputs = step.run()
             live.update(zip(step.outputs, outputs, strict=True))
             del outputs
             for place in step.dropped:
                 del live[place]
         results = tuple(live[place] for place in self._outputs)
         return results[0] if len(results) == 1 else results
+
+
+def _own_part(node: Node, step: Step) -> Op:
+    """What the module of ``step`` does of the node's operator: padding may come before it."""
+    op = node.op
+    if isinstance(op, Conv | LocalConv) and step.calls[0] is not step.module:
+        return replace(op, padding=0)
+    return op
 
 
 def _last_readers(graph: Graph) -> dict[Node, list[Value]]:

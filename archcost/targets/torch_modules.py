@@ -128,7 +128,11 @@ class LocalResponseNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         mean = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[x.dim() - 3]
-        squares = mean(x.square(), self.size, 1, self.size // 2)
+        squares, room = x.square(), self.size // 2
+        if x.dim() == 5 and min(x.shape[2:]) < self.size:
+            # In three dimensions torch's pool takes no larger kernel, however much it pads.
+            squares, room = F.pad(squares, (room,) * 6), 0
+        squares = mean(squares, self.size, 1, room)
         return x / (self.k + self.alpha * squares) ** self.beta
 
 
@@ -180,3 +184,60 @@ class PixelShuffle(nn.Module):
         x = x.reshape(batch, channels // r**rank, *(r,) * rank, *sizes)
         x = x.permute(0, 1, *(place for dim in at for place in (2 + rank + dim, 2 + dim)))
         return x.reshape(batch, channels // r**rank, *(size * r for size in sizes))
+
+
+class Attention(nn.Module):
+    """Scaled dot-product attention whose scores are dropped out in training alone: torch's
+    function drops them whenever it is asked to."""
+
+    def __init__(self, causal: bool, scale: float | None, grouped: bool, dropout: float) -> None:
+        super().__init__()
+        self.causal, self.scale, self.grouped = causal, scale, grouped
+        self.dropout = dropout
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+        return F.scaled_dot_product_attention(
+            q,
+            k,
+            v,
+            mask,
+            self.dropout if self.training else 0.0,
+            self.causal,
+            scale=self.scale,
+            enable_gqa=self.grouped,
+        )
+
+
+class AntialiasedUpsample(nn.Upsample):
+    """torch's upsampling with its function's antialias, which the module does not offer."""
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - named so by nn.Upsample
+        return F.interpolate(
+            input,
+            self.size,
+            self.scale_factor,
+            self.mode,
+            self.align_corners,
+            antialias=True,
+        )
+
+
+class Weight(nn.Module):
+    """A stored tensor that is read as one: it takes nothing and gives its ``value``.
+
+    Drawn as transformers' position embeddings are, from a normal distribution of deviation 0.02;
+    zeros where it is a buffer.
+    """
+
+    value: Tensor
+
+    def __init__(self, shape: Sequence[int], dtype: torch.dtype, trainable: bool) -> None:
+        super().__init__()
+        value = torch.zeros(tuple(shape), dtype=dtype)
+        if trainable:
+            self.value = nn.Parameter(nn.init.normal_(value, std=0.02))
+        else:
+            self.register_buffer("value", value)
+
+    def forward(self) -> Tensor:
+        return self.value

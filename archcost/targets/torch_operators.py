@@ -16,7 +16,7 @@ import operator
 from collections.abc import Callable, Sequence
 from functools import partial, reduce
 from math import inf
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -24,8 +24,22 @@ from torch import Tensor, nn
 
 from archcost.ir import Node, Op, Shape, TensorType
 from archcost.ir.ops.activation import Activation, Maxout, PReLU, Rescale, Softmax
-from archcost.ir.ops.convolution import Conv, ConvTranspose, DepthwiseConv, LocalConv
-from archcost.ir.ops.linear import Embedding, Linear, MatMul, RadialBasis
+from archcost.ir.ops.convolution import (
+    Conv,
+    ConvTranspose,
+    DepthwiseConv,
+    DynamicConv,
+    DynamicConvTranspose,
+    LocalConv,
+)
+from archcost.ir.ops.linear import (
+    Embedding,
+    GroupedMatMul,
+    Linear,
+    MatMul,
+    RadialBasis,
+    SolveTriangular,
+)
 from archcost.ir.ops.merge import Concat, Elementwise
 from archcost.ir.ops.normalization import (
     BatchNorm,
@@ -110,6 +124,8 @@ def build(node: Node) -> tuple[Call, ...]:
         raise TargetError(node, f"{kind} has no counterpart in torch")
     built = builder(node.op, node)
     calls = built if isinstance(built, tuple) else (built,)
+    if kind == "weight":  # made in its own dtype, which need not be a floating-point one
+        return calls
     for dtype in {parameter.dtype for parameter in node.parameters}:
         if dtype not in DTYPES:
             raise TargetError(node, f"torch has no {kind} with parameters in {dtype}")
@@ -135,14 +151,14 @@ def _rank(node: Node) -> int:
     return node.inputs[0].type.rank - 2
 
 
-def _for_f_pad(sides: Sequence[Sequence[int]]) -> list[int]:
+def for_f_pad(sides: Sequence[Sequence[int]]) -> list[int]:
     """``sides`` in the order of F.pad: the last dimension first."""
     return [side for pair in reversed(sides) for side in pair]
 
 
 def _zeros(sides: Sequence[tuple[int, int]]) -> tuple[Call, ...]:
     """The call that puts zeros around, if there are any."""
-    return (partial(F.pad, pad=_for_f_pad(sides)),) if any(map(any, sides)) else ()
+    return (partial(F.pad, pad=for_f_pad(sides)),) if any(map(any, sides)) else ()
 
 
 def _alike(sides: Sequence[tuple[int, int]]) -> bool:
@@ -151,6 +167,20 @@ def _alike(sides: Sequence[tuple[int, int]]) -> bool:
 
 def _fronts(sides: Sequence[tuple[int, int]]) -> tuple[int, ...]:
     return tuple(before for before, _ in sides)
+
+
+def padded_before(windows: Windows) -> tuple[tuple[Call, ...], tuple[int, ...]]:
+    """What puts zeros around the input of a convolution, if anything has to, and the padding that
+    is left to the convolution: torch's pads both sides alike."""
+    sides = windows.sides()
+    if _alike(sides):
+        return (), _fronts(sides)
+    return _zeros(sides), (0,) * len(sides)
+
+
+def on_first(call: Call) -> Call:
+    """``call`` on the first of several tensors, of which the others go on as they are."""
+    return lambda x, *others: (call(x), *others)
 
 
 def _torch_pads(windows: Windows, sides: Sequence[tuple[int, int]]) -> bool:
@@ -188,9 +218,9 @@ def _per_counted(y: Tensor, windows: Windows, padding: bool) -> Tensor:
         (before - b, after - a)
         for (before, after), (b, a) in zip(windows.sides(), counted, strict=True)
     ]
-    ones = F.pad(y.new_ones(1, 1, *windows.sizes), _for_f_pad(counted), value=1.0)
+    ones = F.pad(y.new_ones(1, 1, *windows.sizes), for_f_pad(counted), value=1.0)
     mean = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[len(windows.sizes) - 1]
-    return y / mean(F.pad(ones, _for_f_pad(rest)), windows.kernel, windows.stride)
+    return y / mean(F.pad(ones, for_f_pad(rest)), windows.kernel, windows.stride)
 
 
 def _narrow(x: Tensor, starts: Sequence[int], sizes: Sequence[int]) -> Tensor:
@@ -216,15 +246,21 @@ def _conv(op: Conv | DepthwiseConv, node: Node) -> tuple[Call, ...]:
     if isinstance(op, DepthwiseConv):
         op = op.grouped(x)
     windows = op.windows(x)
-    sides = windows.sides()
-    alike = _alike(sides)
-    before = () if alike else _zeros(sides)
-    padding = _fronts(sides) if alike else (0,) * len(sides)
+    before, padding = padded_before(windows)
     geometry = (windows.kernel, windows.stride, padding, windows.dilation)
     if op.connections is not None:
         return (*before, torch_modules.TableConv(x.channels, op.connections, *geometry, op.bias))
     cls = _sized(node, "Conv", _rank(node))
     return (*before, cls(x.channels, op.out, *geometry, op.groups, op.bias))
+
+
+@function("dynamic_conv")
+def _dynamic_conv(op: DynamicConv, node: Node) -> tuple[Call, ...]:
+    windows = op.stored.windows(node.inputs[0].type)
+    before, padding = padded_before(windows)
+    geometry = (windows.stride, padding, windows.dilation, op.groups)
+    convolve = (F.conv1d, F.conv2d, F.conv3d)[_rank(node) - 1]
+    return *map(on_first, before), lambda x, w, bias=None: convolve(x, w, bias, *geometry)
 
 
 @module("local_conv")
@@ -236,8 +272,17 @@ def _local_conv(op: LocalConv, node: Node) -> tuple[Call, ...]:
     return (*_zeros(windows.sides()), local)
 
 
-@module("conv_transpose")
-def _conv_transpose(op: ConvTranspose, node: Node) -> tuple[Call, ...]:
+class _Transposed(NamedTuple):
+    """The geometry of a transposed convolution in torch, and what slices off the rest."""
+
+    stride: Shape
+    padding: Shape
+    added: Shape
+    dilation: Shape
+    after: tuple[Call, ...]
+
+
+def _transposed(op: ConvTranspose, node: Node) -> _Transposed:
     x, y = node.inputs[0].type, node.outputs[0].type
     rank = _rank(node)
     kernel, stride, dilation = (
@@ -258,21 +303,36 @@ def _conv_transpose(op: ConvTranspose, node: Node) -> tuple[Call, ...]:
         padding.append(both)
         added.append(max(0, both - back))
         cut.append((front - both, back - both + added[-1]))
-    cls = _sized(node, "ConvTranspose", rank)
-    transposed = cls(
-        x.channels,
+    after: tuple[Call, ...] = ()
+    if any(map(any, cut)):
+        after = (partial(_narrow, starts=[front for front, _ in cut], sizes=y.spatial),)
+    return _Transposed(stride, tuple(padding), tuple(added), dilation, after)
+
+
+@module("conv_transpose")
+def _conv_transpose(op: ConvTranspose, node: Node) -> tuple[Call, ...]:
+    rank = _rank(node)
+    stride, padding, added, dilation, after = _transposed(op, node)
+    transposed = _sized(node, "ConvTranspose", rank)(
+        node.inputs[0].type.channels,
         op.out,
-        kernel,
+        per_dimension(op.kind, "kernel", op.kernel, rank),
         stride,
-        tuple(padding),
-        tuple(added),
+        padding,
+        added,
         op.groups,
         op.bias,
         dilation,
     )
-    if not any(map(any, cut)):
-        return (transposed,)
-    return transposed, partial(_narrow, starts=[front for front, _ in cut], sizes=y.spatial)
+    return transposed, *after
+
+
+@function("dynamic_conv_transpose")
+def _dynamic_conv_transpose(op: DynamicConvTranspose, node: Node) -> tuple[Call, ...]:
+    stride, padding, added, dilation, after = _transposed(op.stored, node)
+    convolve = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)[_rank(node) - 1]
+    geometry = (stride, padding, added, op.groups, dilation)
+    return (lambda x, weight, bias=None: convolve(x, weight, bias, *geometry)), *after
 
 
 @module("linear")
@@ -291,6 +351,23 @@ def _matmul(op: MatMul, node: Node) -> Call:
         return lambda a, b: torch.matmul(a, b.transpose(-1, -2))
     # Looked up when called, as in code written by hand: there are counters that patch it.
     return lambda a, b: torch.matmul(a, b)  # noqa: PLW0108
+
+
+@function("grouped_matmul")
+def _grouped_matmul(op: GroupedMatMul, node: Node) -> Call:
+    def call(x: Tensor, matrices: Tensor, ends: Tensor) -> Tensor:
+        rows = torch.arange(x.shape[0], device=x.device)
+        groups = torch.bucketize(rows, ends.long(), right=True).clamp(max=matrices.shape[0] - 1)
+        return torch.bmm(x.unsqueeze(1), matrices[groups]).squeeze(1)
+
+    return call
+
+
+@function("solve_triangular")
+def _solve_triangular(op: SolveTriangular, node: Node) -> Call:
+    return partial(
+        torch.linalg.solve_triangular, upper=op.upper, left=op.left, unitriangular=op.unit
+    )
 
 
 @module("rbf")
@@ -317,7 +394,7 @@ def _max_pool(op: MaxPool, node: Node) -> tuple[Call, ...]:
         padding, up = _fronts(windows.padding), op.rounding == "ceil"
         return (cls(kernel, stride, padding, dilation, op.indices, up),)
     sides = windows.sides()
-    before = partial(F.pad, pad=_for_f_pad(sides), value=-inf)
+    before = partial(F.pad, pad=for_f_pad(sides), value=-inf)
     pool = cls(kernel, stride, dilation=dilation, return_indices=op.indices)
     if not op.indices:
         return before, pool
@@ -376,6 +453,13 @@ def _fractional_max_pool(op: FractionalMaxPool, node: Node) -> tuple[Call, ...]:
     rank, size = _rank(node), node.outputs[0].type.spatial
     kernel = per_dimension(op.kind, "kernel", op.kernel, rank)
     if rank > 1:
+        places = zip(node.inputs[0].type.spatial, size, kernel, strict=True)
+        if rank == 3 and any(n < out + window for n, out, window in places):
+            raise TargetError(
+                node,
+                "torch's fractional pooling in three dimensions needs an input larger than "
+                "output + kernel - 1",
+            )
         return (_sized(node, "FractionalMaxPool", rank)(kernel, output_size=size),)
     pool = nn.FractionalMaxPool2d((1, kernel[0]), output_size=(1, size[0]))
     return partial(torch.unsqueeze, dim=2), pool, partial(torch.squeeze, dim=2)
@@ -404,27 +488,40 @@ def _max_unpool(op: MaxUnpool, node: Node) -> tuple[Call, ...]:
 # --- normalisations ----------------------------------------------------------------------------
 
 
+def _need_several(node: Node, sets: int) -> None:
+    """Refuse statistics of ``sets`` sets of elements that have one each, as torch does."""
+    if node.inputs[0].type.numel == sets:
+        raise TargetError(node, "torch takes no statistics of a single element")
+
+
 @module("batch_norm")
 def _batch_norm(op: BatchNorm, node: Node) -> Call:
     cls = _sized(node, "BatchNorm", max(1, _rank(node)))
-    return cls(node.inputs[0].type.channels, affine=op.affine, track_running_stats=op.track)
+    channels = node.inputs[0].type.channels
+    if not op.track:
+        _need_several(node, channels)
+    return cls(channels, op.eps, affine=op.affine, track_running_stats=op.track)
 
 
 @module("layer_norm")
 def _layer_norm(op: LayerNorm, node: Node) -> Call:
     shape = node.inputs[0].shape[-op.dims :]
-    return nn.LayerNorm(shape, elementwise_affine=op.affine, bias=op.bias)
+    return nn.LayerNorm(shape, op.eps, elementwise_affine=op.affine, bias=op.bias)
 
 
 @module("group_norm")
 def _group_norm(op: GroupNorm, node: Node) -> Call:
-    return nn.GroupNorm(op.groups, node.inputs[0].type.channels, affine=op.affine)
+    _need_several(node, op.groups)  # torch takes the samples together here
+    return nn.GroupNorm(op.groups, node.inputs[0].type.channels, op.eps, affine=op.affine)
 
 
 @module("instance_norm")
 def _instance_norm(op: InstanceNorm, node: Node) -> Call:
     cls = _sized(node, "InstanceNorm", _rank(node))
-    return cls(node.inputs[0].type.channels, affine=op.affine, track_running_stats=op.track)
+    x = node.inputs[0].type
+    if not op.track:
+        _need_several(node, x.shape[0] * x.channels)
+    return cls(x.channels, op.eps, affine=op.affine, track_running_stats=op.track)
 
 
 @module("lrn")
@@ -456,6 +553,7 @@ ACTIVATIONS: Final[dict[str, Callable[..., nn.Module]]] = {
     "silu": nn.SiLU,
     "mish": nn.Mish,
     "sigmoid": nn.Sigmoid,
+    "log_sigmoid": nn.LogSigmoid,
     "hard_sigmoid": nn.Hardsigmoid,
     "hard_swish": nn.Hardswish,
     "hard_tanh": nn.Hardtanh,
@@ -528,7 +626,7 @@ def _drop_path(op: DropPath, node: Node) -> Call:
 
 @function("concat")
 def _concat(op: Concat, node: Node) -> Call:
-    return lambda *tensors: torch.cat(tensors, op.dim)
+    return lambda *tensors: torch.cat(tensors, dim=op.dim)
 
 
 @function("sum")
@@ -565,14 +663,14 @@ def _pad(op: Pad, node: Node) -> tuple[Call, ...]:
     sides = pairs(op.kind, op.padding, rank)
     if op.mode != "constant":
         name = {"reflect": "ReflectionPad", "replicate": "ReplicationPad"}[op.mode]
-        pad = _sized(node, name, rank)(tuple(_for_f_pad(sides)))
+        pad = _sized(node, name, rank)(tuple(for_f_pad(sides)))
         if op.channels is None:
             return (pad,)
-        return pad, partial(F.pad, pad=_for_f_pad([op.channels, *[(0, 0)] * rank]))
+        return pad, partial(F.pad, pad=for_f_pad([op.channels, *[(0, 0)] * rank]))
     if op.channels is None:
-        return (_sized(node, "ZeroPad", rank)(tuple(_for_f_pad(sides))),)
+        return (_sized(node, "ZeroPad", rank)(tuple(for_f_pad(sides))),)
     # Channels are one dimension more; torch pads as many as it is told, under any of these names.
-    return (_sized(node, "ConstantPad", 3)(tuple(_for_f_pad([op.channels, *sides])), 0.0),)
+    return (_sized(node, "ConstantPad", 3)(tuple(for_f_pad([op.channels, *sides])), 0.0),)
 
 
 @function("crop")
@@ -585,9 +683,14 @@ def _crop(op: Crop, node: Node) -> Call:
 
 @module("upsample")
 def _upsample(op: Upsample, node: Node) -> Call:
-    linear = ("linear", "bilinear", "trilinear")[_rank(node) - 1]
+    rank = _rank(node)
+    if rank != 2 and (op.mode == "bicubic" or op.antialias):
+        what = "antialias" if op.antialias else op.mode
+        raise TargetError(node, f"torch's upsampling has {what} in two dimensions alone")
+    linear = ("linear", "bilinear", "trilinear")[rank - 1]
     mode = linear if op.mode == "bilinear" else op.mode
-    return nn.Upsample(op.size, op.scale, mode)
+    cls = torch_modules.AntialiasedUpsample if op.antialias else nn.Upsample
+    return cls(op.size, op.scale, mode, op.align_corners or None)
 
 
 @function("reshape")
@@ -617,6 +720,8 @@ def _slice(op: Slice, node: Node) -> Call:
 @function("split")
 def _split(op: Split, node: Node) -> Call:
     sizes = [value.shape[op.dim] for value in node.outputs]
+    if len(sizes) == 1:
+        return lambda x: x.split(sizes, op.dim)[0]
     return lambda x: x.split(sizes, op.dim)
 
 
@@ -630,3 +735,7 @@ def _pixel_shuffle(op: PixelShuffle, node: Node) -> Call:
     if _rank(node) != 2:
         return torch_modules.PixelShuffle(op.factor, op.inverse)
     return (nn.PixelUnshuffle if op.inverse else nn.PixelShuffle)(op.factor)
+
+
+# The builders of other families: they register themselves, with what stands above.
+from archcost.targets import torch_sequences, torch_tensors  # noqa: E402, F401

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 
 def example_inputs(module: torch.nn.Module, graph: Graph) -> tuple[torch.Tensor, ...]:
-    """Zeros of the types of the graph's inputs, where the module's weights are.
+    """Zeros of the types of the graph's inputs, where the module's weights are or, if it has none,
+    where it was built.
 
     A module under ``torch.device("meta")`` is counted without being computed.
     """
@@ -26,7 +27,8 @@ def example_inputs(module: torch.nn.Module, graph: Graph) -> tuple[torch.Tensor,
     from archcost.targets.torch_operators import DTYPES
 
     held = next(chain(module.parameters(), module.buffers()), None)
-    device = torch.get_default_device() if held is None else held.device
+    built = getattr(module, "device", torch.get_default_device())
+    device = built if held is None else held.device
     return tuple(
         torch.zeros(
             value.shape,
@@ -43,7 +45,9 @@ def example_inputs(module: torch.nn.Module, graph: Graph) -> tuple[torch.Tensor,
 def counted(module: torch.nn.Module) -> Iterator[None]:
     """Within it ``module`` is in evaluation mode, and nothing is printed, warned or logged.
 
-    Hooks and buffers that a program leaves in the module, as THOP does, are gone afterwards.
+    Hooks and buffers that a program leaves in the module, as THOP does, are gone afterwards, and
+    so are methods, as of ptflops: bound to the module, they would keep it until garbage is
+    collected, with all its weights.
     """
     import torch
 
@@ -52,7 +56,7 @@ def counted(module: torch.nn.Module) -> Iterator[None]:
     held: list[tuple[dict[Any, Any], set[Any]]] = [
         (own, set(own))
         for each in module.modules()
-        for own in (each._forward_hooks, each._forward_pre_hooks, each._buffers)
+        for own in (each._forward_hooks, each._forward_pre_hooks, each._buffers, vars(each))
     ]
     module.eval()
     logging.disable(logging.CRITICAL)

@@ -24,6 +24,11 @@ def test_operators(op, shape) -> None:
     assert not differences("fvcore", alone(op, shape))
 
 
+@pytest.mark.parametrize(("op", "inputs"), [(op, inputs) for op, *inputs in peers.TENSORS])
+def test_operators_of_several_inputs(op, inputs) -> None:
+    assert not differences("fvcore", alone(op, *inputs))
+
+
 def test_what_is_no_module_and_shared_weights() -> None:
     assert not differences("fvcore", mixer())
 

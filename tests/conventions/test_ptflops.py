@@ -35,6 +35,12 @@ def test_operators(op, shape, backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(("op", "inputs"), [(op, inputs) for op, *inputs in peers.TENSORS])
+def test_operators_of_several_inputs(op, inputs, backend: str) -> None:
+    assert not differences(backend, alone(op, *inputs))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_what_is_no_module_and_shared_weights(backend: str) -> None:
     assert not differences(backend, mixer())
 

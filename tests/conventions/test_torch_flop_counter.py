@@ -22,6 +22,11 @@ def test_operators(op, shape) -> None:
     assert not differences("torch", alone(op, shape))
 
 
+@pytest.mark.parametrize(("op", "inputs"), [(op, inputs) for op, *inputs in peers.TENSORS])
+def test_operators_of_several_inputs(op, inputs) -> None:
+    assert not differences("torch", alone(op, *inputs))
+
+
 @pytest.mark.parametrize(
     ("a", "b"),
     [((3, 4), (4, 5)), ((2, 3, 4), (4, 5)), ((2, 1, 3, 4), (6, 4, 5)), ((3, 4), (2, 4, 5))],

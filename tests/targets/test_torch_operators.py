@@ -16,7 +16,7 @@ from torch_execution import outputs_of
 from archcost.analysis import analyze
 from archcost.ir import Graph, GraphBuilder, Reach, ShapeError, TensorType
 from archcost.ir.ops import OPERATORS, make
-from archcost.targets import TargetError, to_torch
+from archcost.targets import TargetError, to_torch, torch_tensors
 from archcost.targets import torch_modules as own
 from archcost.targets.torch_operators import FUNCTIONS, MODULES
 
@@ -42,6 +42,29 @@ CASES = [
     ("depthwise_conv", {"multiplier": 2, "padding": 1}, [X4], nn.Conv2d),
     ("local_conv", {"out": 4, "kernel": 3, "padding": 1}, [X4], own.LocalConv),
     ("conv_transpose", {"out": 4, "kernel": 3, "groups": 2}, [X4], nn.ConvTranspose2d),
+    ("dynamic_conv", {"out": 4, "kernel": 3, "padding": 1}, [X3, (4, 6, 3), (4,)], None),
+    (
+        "dynamic_conv",
+        {"out": 4, "kernel": 2, "padding": "same", "groups": 2, "bias": False},
+        [X4, (4, 3, 2, 2)],
+        None,
+    ),
+    ("dynamic_conv_transpose", {"out": 4, "kernel": 3}, [X5, (4, 4, 3, 3, 3), (4,)], None),
+    (
+        "dynamic_conv_transpose",
+        {"out": 4, "kernel": 3, "padding": ((0, 1),), "bias": False},
+        [X3, (6, 4, 3)],
+        None,
+    ),
+    ("attention", {}, [X4, X4, (2, 6, 8, 3)], None),
+    ("attention", {"causal": True, "scale": 2}, [X3, X3, X3], None),
+    ("attention", {"grouped": True}, [X4, (2, 3, 7, 9), (2, 2, 7, 4), (8, 7)], None),
+    ("lstm", {"hidden": 5}, [X3], nn.LSTM),
+    ("lstm", {"hidden": 5, "bidirectional": True}, [X3, (2, 2, 5)], nn.LSTM),
+    ("lstm", {"hidden": 5, "layers": 2}, [X3, (2, 2, 5), (2, 2, 5)], nn.LSTM),
+    ("gru", {"hidden": 5, "layers": 3, "dropout": 0.5, "bias": False}, [X3], nn.GRU),
+    ("rnn_tanh", {"hidden": 5, "batch_first": False}, [X3, (1, 6, 5)], nn.RNN),
+    ("rnn_relu", {"hidden": 5, "dropout": 0.5}, [X2], nn.RNN),
     ("linear", {"out": 5}, [X2], nn.Linear),
     ("linear", {"out": 5, "bias": False}, [X3], nn.Linear),
     ("linear", {"out": 5}, [X4], nn.Linear),
@@ -52,6 +75,9 @@ CASES = [
     ("rbf", {"out": 5}, [X2], own.RadialBasis),
     ("rbf", {"out": 5, "trainable": True}, [X2], own.RadialBasis),
     ("embedding", {"count": 10, "width": 4}, [X2], nn.Embedding),
+    ("embedding_bag", {"count": 10, "width": 4}, [X2], nn.EmbeddingBag),
+    ("grid_sample", {"mode": "bicubic"}, [X4, (2, 3, 4, 2)], None),
+    ("grid_sample", {"padding": "border"}, [X5, (2, 3, 4, 2, 3)], None),
     ("max_pool", {"kernel": 2}, [X4], nn.MaxPool2d),
     ("max_pool", {"kernel": 3, "stride": 2, "padding": 1, "indices": True}, [X3], nn.MaxPool1d),
     ("avg_pool", {"kernel": 2, "rounding": "ceil"}, [X4], nn.AvgPool2d),
@@ -73,6 +99,8 @@ CASES = [
     ("batch_norm", {}, [X5], nn.BatchNorm3d),
     ("layer_norm", {"dims": 2, "bias": False}, [X4], nn.LayerNorm),
     ("layer_norm", {"affine": False}, [X3], nn.LayerNorm),
+    ("rms_norm", {}, [X3], nn.RMSNorm),
+    ("rms_norm", {"dims": 2, "affine": False}, [X4], nn.RMSNorm),
     ("group_norm", {"groups": 3}, [X4], nn.GroupNorm),
     ("instance_norm", {"affine": True, "track": True}, [X3], nn.InstanceNorm1d),
     ("instance_norm", {}, [X5], nn.InstanceNorm3d),
@@ -109,6 +137,13 @@ CASES = [
     ("upsample", {"scale": 2}, [X3], nn.Upsample),
     ("upsample", {"size": (9, 4), "mode": "bilinear"}, [X4], nn.Upsample),
     ("upsample", {"scale": (1, 2, 3), "mode": "bilinear"}, [X5], nn.Upsample),
+    ("upsample", {"size": (9, 4), "mode": "bicubic", "align_corners": True}, [X4], nn.Upsample),
+    (
+        "upsample",
+        {"size": (5, 4), "mode": "bilinear", "antialias": True},
+        [X4],
+        own.AntialiasedUpsample,
+    ),
     ("reshape", {"shape": (0, 4, -1)}, [X4], None),
     ("flatten", {}, [X4], nn.Flatten),
     ("flatten", {"start": 2}, [X5], nn.Flatten),
@@ -134,6 +169,7 @@ ACTIVATIONS = {
     "silu": nn.SiLU,
     "mish": nn.Mish,
     "sigmoid": nn.Sigmoid,
+    "log_sigmoid": nn.LogSigmoid,
     "hard_sigmoid": nn.Hardsigmoid,
     "hard_swish": nn.Hardswish,
     "hard_tanh": nn.Hardtanh,
@@ -148,14 +184,22 @@ CASES += [(kind, {}, [X4], cls) for kind, cls in ACTIVATIONS.items()]
 
 
 def test_every_kind_is_a_module_or_a_function() -> None:
-    assert MODULES.keys() | FUNCTIONS.keys() == OPERATORS.keys()
+    builders = MODULES | FUNCTIONS
+    assert builders.keys() == OPERATORS.keys() - {"opaque"}  # which nobody knows
     assert not MODULES.keys() & FUNCTIONS.keys()
-    assert OPERATORS.keys() - {kind for kind, *_ in CASES} == {"max_unpool"}  # below
+    elsewhere = {kind for kind in builders if builders[kind].__module__ == torch_tensors.__name__}
+    tested = elsewhere | {kind for kind, *_ in CASES}
+    # The first is below, products of other kinds are in test_torch_tensors.py, those of
+    # torchvision in test_torch_sequences.py.
+    assert builders.keys() - tested == {
+        *("max_unpool", "grouped_matmul", "solve_triangular"),
+        *("deform_conv", "roi_align"),
+    }
 
 
 @pytest.mark.parametrize(("kind", "arguments", "shapes", "cls"), CASES)
 def test_an_operator(kind: str, arguments: dict, shapes: list, cls: type | None) -> None:
-    dtype = "int64" if kind == "embedding" else "fp32"
+    dtype = "int64" if kind.startswith("embedding") else "fp32"
     graph = graph_of(kind, *shapes, dtype=dtype, **arguments)
     net = to_torch(graph)
     found = [type(part) for part in net.modules()][1:]
@@ -328,6 +372,15 @@ def test_local_response_within_channels() -> None:
     torch.testing.assert_close(net(x), x / (2 + 0.3 / 9 * squares.view(x.shape)) ** 0.5)
 
 
+def test_local_response_over_windows_larger_than_the_input() -> None:
+    shape = (2, 3, 1, 3, 1)
+    net = to_torch(graph_of("lrn", shape, region="within", size=3, alpha=0.3, beta=0.5, k=2))
+    x = torch.randn(shape)
+    (a, b, c) = (x**2).unbind(3)  # all other neighbours are zeros
+    squares = torch.stack([a + b, a + b + c, b + c], 3)
+    torch.testing.assert_close(net(x), x / (2 + 0.3 / 27 * squares) ** 0.5)
+
+
 @settings(max_examples=60)
 @given(st.data())
 def test_a_transposed_convolution_adds_windows(data: st.DataObject) -> None:
@@ -421,6 +474,18 @@ def test_drop_path_zeroes_samples() -> None:
             ),
             "node 'op': torch's ConvTranspose1d adds less than 2 elements",
         ),
+        (
+            graph_of("fractional_max_pool", (1, 2, 4, 4, 4), kernel=2, size=3),
+            "node 'op': torch's fractional pooling in three dimensions",
+        ),
+        *[
+            (graph_of(kind, shape, **arguments), "node 'op': torch takes no statistics of a single")
+            for kind, shape, arguments in [
+                ("instance_norm", (2, 3, 1, 1), {}),
+                ("group_norm", (1, 4, 1), {"groups": 4}),
+                ("batch_norm", (1, 3), {"track": False}),
+            ]
+        ],
     ],
 )
 def test_what_torch_does_not_have(graph: Graph, message: str) -> None:
