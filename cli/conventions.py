@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from .options import Choice, ModelType, load_model, model_options, output_options
+from .options import Choice, Loading, ModelType, model_options, output_options
 from .output import chosen_format, progress, show, spare_the_model, tell, write
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ Examples:
   archcost conventions alexnet --only netscope-2016 --only netscope-2018
   archcost conventions simplenet --batch 8 --format json
   archcost conventions mobilenet-v1 --verify
+  archcost conventions --all --verify --only torch
 
 docs/conventions.md tells the rules of each convention.
 """,
@@ -56,8 +57,9 @@ docs/conventions.md tells the rules of each convention.
     "--verify",
     is_flag=True,
     help="Run the installed programs on the network, as a PyTorch module, and compare; status 1 "
-    "where a number differs.",
+    "where a number differs or a program fails.",
 )
+@click.option("--all", "whole_zoo", is_flag=True, help="With --verify: every network of the zoo.")
 @model_options
 @output_options(*FORMATS)
 @click.pass_context
@@ -66,10 +68,8 @@ def command(
     model: str | None,
     only: tuple[str, ...],
     verify: bool,
-    inputs: tuple[tuple[int, ...], ...],
-    batch: int | None,
-    settings: dict[str, Any],
-    dtype: str | None,
+    whole_zoo: bool,
+    loading: Loading,
     format_: str | None,
     output: str | None,
 ) -> None:
@@ -85,11 +85,19 @@ def command(
 
     chosen = [convention(name) for name in CONVENTIONS if not only or name in only]
     format_ = chosen_format(FORMATS, format_, output)
+    if whole_zoo:
+        if model is not None or not verify or loading.given:
+            raise click.UsageError("--all goes with --verify, and with no MODEL or option of one")
+        if not _cross_check([c.name for c in chosen], format_, output):
+            ctx.exit(1)
+        return
     if model is None:
         from archcost.report import conventions as about
 
-        if verify or inputs or batch or settings or dtype:
-            raise click.UsageError("--verify, --input, --batch, --set and --dtype need a MODEL")
+        if verify or loading.given:
+            raise click.UsageError(
+                "--verify, --input, --batch, --set, --arg and --dtype need a MODEL"
+            )
         if format_ == "json":
             write(dump(about.about_document(chosen)), output)
         elif format_ == "markdown":
@@ -102,7 +110,7 @@ def command(
     spare_the_model(model, output)
     from archcost.report.conventions import conventions_document, conventions_table
 
-    graph = load_model(model, inputs, batch, settings, dtype)
+    graph = loading.graph(model)
     counts = [c.count(graph) for c in chosen]
     if not verify:
         if format_ == "json":
@@ -117,18 +125,47 @@ def command(
         write(dump(conventions_document(graph, counts, checks)), output)
     else:
         show(checks_table(graph, checks), format_, output)
-    if not all(check.agrees for check in checks if check.counted is not None):
+    if not all(check.agrees for check in checks):
         ctx.exit(1)
 
 
 def _checks(graph: Graph, names: list[str]) -> list[Check]:
-    """The installed programs' numbers of ``graph``, for those of the conventions that have one.
+    """The installed programs' numbers of ``graph``, for those of the conventions that have one."""
+    from archcost.verify import quantities, verify
+
+    installed = _installed(names)
+    number = sum(len(quantities(name)) for name in installed)
+    return list(progress(verify(graph, installed), "Counting", number))
+
+
+def _cross_check(names: list[str], format_: str, output: str | None) -> bool:
+    """Compare and show every network of the zoo; whether all numbers are equal."""
+    from archcost.report import cross_check as report
+    from archcost.report.json import dump
+    from archcost.sources.zoo import entries
+    from archcost.verify import cross_check, versions
+
+    installed = _installed(names)
+    zoo = list(entries())
+    checked = cross_check((entry.graph() for entry in zoo), installed)
+    networks = list(progress(checked, "Counting", len(zoo)))
+    programs = versions(installed)
+    if format_ == "json":
+        write(dump(report.cross_check_data(networks, programs)), output)
+    elif format_ in ("csv", "latex"):
+        show(report.networks_table(networks), format_, output)
+    else:
+        show(report.cross_check_document(networks, programs), format_, output)
+    return all(network.agrees for network in networks)
+
+
+def _installed(names: list[str]) -> list[str]:
+    """Those of the conventions whose program is installed.
 
     Raises:
         click.UsageError: none of them has one, or none that is installed.
     """
-    from archcost.conventions import convention
-    from archcost.verify import COUNTERS, counters, verify
+    from archcost.verify import COUNTERS, counters
 
     if COUNTERS.keys().isdisjoint(names):
         raise click.UsageError(f"--verify: there are programs only for {', '.join(COUNTERS)}")
@@ -140,5 +177,4 @@ def _checks(graph: Graph, names: list[str]) -> list[Check]:
     missing = [name for name in COUNTERS if name in names and name not in installed]
     if missing:
         tell("warning", f"not installed, and not compared: {', '.join(missing)}")
-    quantities = sum(len(convention(name).quantities) for name in installed)
-    return list(progress(verify(graph, installed), "Counting", quantities))
+    return installed

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import click
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from archcost.ir import Graph
+    from archcost.sources import Input
 
     ParamType = click.ParamType[Any]
 else:
@@ -22,7 +24,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 # As in archcost.ir.FLOATS, which is not loaded for `--help`; a test compares them.
 DTYPES: Final = ("fp64", "fp32", "tf32", "fp16", "bf16", "fp8")
 YEARS: Final = re.compile(r"([0-9]{4})?(?:(-)([0-9]{4})?)?\Z")
-SHAPE: Final = re.compile(r"[0-9]{1,15}(x[0-9]{1,15})*\Z", re.IGNORECASE)
+WHOLE: Final = "none"
 
 
 def suggestion(name: str, names: Iterable[str]) -> str:
@@ -151,23 +153,34 @@ class YearsType(ParamType):
         return earliest, latest if dash else earliest
 
 
-class ShapeType(ParamType):
-    """``3x224x224``."""
+class InputType(ParamType):
+    """``3x224x224``, ``128:int64`` or ``name=128:int64``."""
 
     name = "shape"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, ...]:
+    ) -> Input:
         if isinstance(value, tuple):
-            return value
-        if not SHAPE.match(value):
-            self.fail(
-                f"{value!r:.60} is no shape; expected sizes without the batch, like 3x224x224",
-                param,
-                ctx,
-            )
-        return tuple(int(size) for size in value.lower().split("x"))
+            return value  # type: ignore[return-value]  # converted already
+        from archcost.sources import Input, InputError
+
+        try:
+            return Input.parse(value)
+        except InputError as error:
+            self.fail(str(error), param, ctx)
+
+
+class BatchType(Integer):
+    """An integer >= 1, or ``none``: the shapes are whole."""
+
+    name = "integer"
+
+    def __init__(self) -> None:
+        super().__init__(min=1)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if value == WHOLE else super().convert(value, param, ctx)
 
 
 class SettingType(ParamType):
@@ -244,16 +257,62 @@ def _once(
 
 model_argument = click.argument("model", type=ModelType())
 
+
+class Loading(NamedTuple):
+    """How a model is to be loaded: what the model options say."""
+
+    inputs: tuple[Input, ...] = ()
+    batch: int | str | None = None
+    settings: Mapping[str, Any] | None = None
+    arguments: Mapping[str, Any] | None = None
+    dtype: str | None = None
+
+    @property
+    def given(self) -> bool:
+        """Whether any of them was given."""
+        return any(self)
+
+    def graph(self, model: str) -> Graph:
+        """The graph of MODEL."""
+        from archcost.sources import load
+
+        return load(
+            model,
+            inputs=self.inputs or None,
+            batch=self.batch,
+            dtype=self.dtype,
+            settings=self.settings,
+            arguments=self.arguments,
+        )
+
+
+def _in_one(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``function``, which takes the model options as one :class:`Loading`, by the single ones."""
+
+    @wraps(function)
+    def command(*args: Any, **kwargs: Any) -> Any:
+        loading = Loading(**{name: kwargs.pop(name) for name in Loading._fields})
+        return function(*args, loading=loading, **kwargs)
+
+    return command
+
+
 model_options = together(
     click.option(
         "--input",
         "inputs",
-        type=ShapeType(),
+        type=InputType(),
         multiple=True,
         metavar="SHAPE",
-        help="Input shape without the batch, like 3x224x224; once for each input.",
+        help="Input shape without the batch, like 3x224x224; once for each input. Of a PyTorch "
+        "model also with a dtype, 128:int64, and by name, mask=128:bool.",
     ),
-    click.option("--batch", type=Integer(min=1), metavar="N", help="Batch size.  [1]"),
+    click.option(
+        "--batch",
+        type=BatchType(),
+        metavar="N",
+        help="Batch size; none: the shapes that a PyTorch model gets have it.  [1]",
+    ),
     click.option(
         "--set",
         "settings",
@@ -261,7 +320,16 @@ model_options = together(
         multiple=True,
         metavar="KEY=VALUE",
         callback=_once,
-        help="Set one of the model's parameters (archcost zoo show MODEL lists them); repeatable.",
+        help="Set one of a spec's parameters (archcost zoo show MODEL lists them); repeatable.",
+    ),
+    click.option(
+        "--arg",
+        "arguments",
+        type=SettingType(),
+        multiple=True,
+        metavar="KEY=VALUE",
+        callback=_once,
+        help="Argument of the PyTorch factory that MODEL names; repeatable.",
     ),
     click.option(
         "--dtype",
@@ -269,8 +337,9 @@ model_options = together(
         metavar="DTYPE",
         help=f"Floating-point type: {', '.join(DTYPES)}.  [fp32]",
     ),
+    _in_one,
 )
-"""What :func:`load_model` takes."""
+"""What makes a :class:`Loading`, which the command takes as ``loading``."""
 
 
 def output_options(*formats: str) -> Callable[[F], F]:
@@ -291,16 +360,3 @@ def output_options(*formats: str) -> Callable[[F], F]:
             help="Write to FILE, which is replaced when all is written.  [standard output]",
         ),
     )
-
-
-def load_model(
-    model: str,
-    inputs: tuple[tuple[int, ...], ...],
-    batch: int | None,
-    settings: dict[str, Any],
-    dtype: str | None,
-) -> Graph:
-    """The graph of MODEL under the model options."""
-    from archcost.sources import load
-
-    return load(model, inputs=inputs or None, batch=batch, dtype=dtype, settings=settings)

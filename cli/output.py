@@ -36,7 +36,9 @@ def spare_the_model(model: str, output: str | None) -> None:
     """Refuse to write a result over the very file that the model is read from."""
     if output in (None, "-"):
         return
-    for path in (model, model.rpartition(":")[0]):
+    head = model.rpartition(":")[0]
+    module = head.replace(".", os.sep)  # package.module:factory
+    for path in (model, head, f"{module}.py", os.path.join(module, "__init__.py")):  # noqa: PTH118
         with suppress(OSError, ValueError):
             if path and Path(path).samefile(output):
                 raise click.UsageError(f"-o {output!r:.300} would overwrite the model itself")
@@ -87,14 +89,14 @@ def progress(things: Iterable[T], what: str, total: int | None = None) -> Iterab
     return track(things, what, total, console=Console(stderr=True), transient=True)
 
 
-def write(text: str, output: str | None = None) -> None:
-    """Write ``text`` to the file ``output``, or to standard output."""
+def write(content: str | bytes, output: str | None = None) -> None:
+    """Write ``content`` to the file ``output``, or to standard output."""
     if output in (None, "-"):
-        _to_stdout(lambda: click.echo(text, nl=False))
+        _to_stdout(lambda: click.echo(content, nl=False))
     else:
         from archcost.report import write_atomically
 
-        write_atomically(output, text)
+        write_atomically(output, content)
 
 
 def to_terminal(view: RenderableType) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import click
 
 from .options import (
     Choice,
     Integer,
+    Loading,
     Number,
-    load_model,
     model_argument,
     model_options,
     output_options,
@@ -31,6 +31,11 @@ Examples:
   archcost report alexnet --bits 5 --sparsity 0.89 --index-bits 4
   archcost report mobilenet-v1 --by layer --format csv -o layers.csv
   archcost report my_net.yaml:variant --format json
+  archcost report model.onnx --batch 8
+  archcost report deploy.prototxt --by layer
+  archcost report torch.nn:Transformer --input 10x1x512 --input 20x1x512 \\
+    --batch none
+  archcost report model.py:Net --arg width=64 --input 3x224x224
 
 docs/report.md says what each number means, docs/json.md what the JSON holds.
 """,
@@ -79,10 +84,7 @@ def command(
     by: str | None,
     sort: str | None,
     top: int | None,
-    inputs: tuple[tuple[int, ...], ...],
-    batch: int | None,
-    settings: dict[str, Any],
-    dtype: str | None,
+    loading: Loading,
     inplace: bool,
     fold_norm: bool,
     bits: int | None,
@@ -93,8 +95,12 @@ def command(
 ) -> None:
     """Parameters, operations, activations and memory of MODEL.
 
-    MODEL is a network of the zoo (archcost zoo list) or the path of a spec,
-    path.yaml:NAME for one of its variants.
+    MODEL is a network of the zoo (archcost zoo list), the path of a spec
+    (path.yaml:NAME for one of its variants), of an ONNX model, of a Caffe
+    prototxt or of a graph's JSON, or names a PyTorch model or what makes one:
+    package.module:factory, file.py:Net. Only that last kind runs code: it
+    imports the module that you name, which can do whatever Python can, calls
+    the factory, and traces the model without computing.
     """
     if sparsity is not None and bits is None:
         raise click.UsageError("--sparsity needs --bits")
@@ -107,7 +113,7 @@ def command(
 
     stored = None if bits is None else Stored(bits, sparsity or 0.0, index_bits or 0)
     report = model_report(
-        analyze(load_model(model, inputs, batch, settings, dtype)),
+        analyze(loading.graph(model)),
         by=by,
         sort=sort,
         top=top,

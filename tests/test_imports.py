@@ -42,6 +42,7 @@ MAY_IMPORT["cli"] = set(MAY_IMPORT)
 ON_DEMAND = {
     "fvcore",
     "jinja2",
+    "lark",
     "networkx",
     "numpy",
     "onnx",
@@ -52,15 +53,54 @@ ON_DEMAND = {
     "thop",
     "torch",
     "torchinfo",
+    "torchvision",
 }
 # Modules that are written for one of these, and are themselves imported on demand only.
 WRITTEN_FOR = dict.fromkeys(
     (
+        "archcost.sources.torch.aliasing",
+        "archcost.sources.torch.assumed",
+        "archcost.sources.torch.elementwise_rules",
+        "archcost.sources.torch.indexing_rules",
+        "archcost.sources.torch.layer_rules",
+        "archcost.sources.torch.meta",
+        "archcost.sources.torch.operators",
+        "archcost.sources.torch.patches",
+        "archcost.sources.torch.reading",
+        "archcost.sources.torch.reduction_rules",
+        "archcost.sources.torch.rules",
+        "archcost.sources.torch.shape_rules",
+        "archcost.sources.torch.steps",
+        "archcost.sources.torch.trace",
+        "archcost.sources.torch.usual",
         "archcost.targets.torch",
+        "archcost.targets.torch_code.classes",
+        "archcost.targets.torch_code.constructions",
+        "archcost.targets.torch_code.file",
+        "archcost.targets.torch_code.forward",
+        "archcost.targets.torch_code.literals",
+        "archcost.targets.torch_code.making",
+        "archcost.targets.torch_code.names",
+        "archcost.targets.torch_code.naming",
+        "archcost.targets.torch_code.structure",
+        "archcost.targets.torch_code.templates",
+        "archcost.targets.torch_code.writer",
         "archcost.targets.torch_modules",
         "archcost.targets.torch_operators",
+        "archcost.targets.torch_sequences",
+        "archcost.targets.torch_tensors",
     ),
     "torch",
+)
+WRITTEN_FOR |= dict.fromkeys(
+    (
+        "archcost.targets.onnx",
+        "archcost.targets.onnx_nodes",
+        "archcost.targets.onnx_operators",
+        "archcost.targets.onnx_sequences",
+        "archcost.targets.onnx_tensors",
+    ),
+    "onnx",
 )
 NOT_WITH_THE_LIBRARY = ON_DEMAND | {"click", "graphviz", "rich", "yaml"}
 

@@ -88,6 +88,7 @@ def facts(report: ModelReport) -> list[Fact]:
     sizes: dict[int, list[str]] = {}
     for dtype, size in totals.storage_bytes.items():
         sizes.setdefault(size, []).append(dtype)
+    layers = "layer" if totals.depth == 1 else "layers"
     weights, activations = map(decimal_bytes, (forward.weights, forward.activations))
     unknown = unknown_operators(totals.unknown)
     parts = f"weights {weights} + activations {activations}"
@@ -135,13 +136,7 @@ def facts(report: ModelReport) -> list[Fact]:
                 f"{totals.arithmetic_intensity:.2f} FLOPs/byte",
             ),
         ),
-        Fact(
-            "Depth",
-            (
-                f"{exact(totals.depth)} layer{'s' * (totals.depth != 1)} with weights on the "
-                "longest path",
-            ),
-        ),
+        Fact("Depth", (f"{exact(totals.depth)} {layers} with weights on the longest path",)),
     ]
     if totals.receptive_field:
         field = f"{shape_text(totals.receptive_field)} input positions"

@@ -412,7 +412,12 @@ def test_zoo_show_gives_the_settings_of_a_variant(tmp_path):
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["report"], ["zoo"], ["zoo", "list"], ["zoo", "show"], ["completion"]],
+    [
+        [],
+        *([name] for name in COMMANDS),
+        ["zoo", "list"],
+        ["zoo", "show"],
+    ],
     ids=" ".join,
 )
 def test_help(arguments):
@@ -459,6 +464,10 @@ def test_completion_script(shell):
         ("archcost report lenet5 --by st", {"stage"}),
         ("archcost report ./my_net", {"./my_net"}),
         ("archcost report lenet5 -o ./out", {"./out"}),
+        ("archcost export ./my_net", {"./my_net"}),
+        ("archcost export lenet5 --to o", {"onnx"}),
+        ("archcost export lenet5 --weights n", {"none"}),
+        ("archcost export lenet5 --dtype f", {"fp64", "fp32", "fp16", "fp8"}),
     ],
 )
 def test_completion(words, expected):
@@ -633,9 +642,11 @@ def test_a_network_of_nothing(tmp_path):
 
 def test_a_file_that_is_no_spec(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "report.json").write_text("{}")
+    (tmp_path / "report.txt").write_text("{}")
     (tmp_path / "lenet5").write_text("{}")
-    refused(call("report", "report.json"), "as a file it is no spec")
+    refused(call("report", "report.txt"), "as a file it is of no kind that is read")
+    ok("report", "lenet5", "--format", "json", "-o", "lenet.json")
+    refused(call("report", "lenet.json"), "expected 'archcost.graph/1', a graph as archcost export")
     ok("report", "lenet5")
 
 

@@ -105,10 +105,46 @@ def test_an_unreadable_file(path):
         load(path)
 
 
-@pytest.mark.parametrize("model", ["model.onnx", "deploy.prototxt", "a/b", "a.b:c", "net.py"])
-def test_other_kinds(model):
-    with pytest.raises(SourceError, match="neither a zoo name nor a spec file"):
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("a/b", "neither a zoo name nor a file of a kind that is read"),
+        ("net.py", "is Python code, .* name that too, like net.py:Net"),
+        ("a.b:3", "neither a zoo name nor a file"),
+        ("weights.pth", "holds weights, maybe pickled, and is not opened"),
+        ("no/such.onnx", "such.onnx: cannot be read"),
+        ("no/such.prototxt", "such.prototxt: cannot be read"),
+        ("no/such.json", "such.json: cannot be read"),
+        ("no/such.py:Net", "no file 'no/such.py'"),
+        ("no.such.module:Net", "no Python module 'no', here or installed"),
+    ],
+)
+def test_names_of_no_model(model, message):
+    with pytest.raises(ArchcostError, match=message) as caught:
         load(model)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("model", [3, None, b"simplenet", ["simplenet"], {"name": "simplenet"}])
+def test_things_that_are_no_model(model):
+    with pytest.raises(SourceError, match="a model is a name, a path, a graph or a torch.nn"):
+        load(model)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"arguments": {"width": 3}}, "only a PyTorch factory takes arguments"),
+        ({"batch": "none"}, "only a PyTorch module takes shapes that have the batch"),
+        ({"dtype": "int8"}, "no floating-point dtype 'int8'"),
+        ({"inputs": ["3x32x32:int64"]}, "takes plain shapes without the batch"),
+        ({"inputs": {"image": (3, 32, 32)}}, "takes plain shapes without the batch"),
+    ],
+)
+def test_options_that_are_refused(options, message):
+    for model in ("simplenet", load("simplenet")):
+        with pytest.raises(ArchcostError, match=message):
+            load(model, **options)
 
 
 # --- options ------------------------------------------------------------------------------------
