@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from archcost.sources import UnknownModelError, load
     from archcost.sources.zoo import names as zoo_names
     from archcost.spec import SpecError
-    from archcost.targets import TargetError, to_torch
+    from archcost.targets import TargetError, to_json, to_onnx, to_torch, write_onnx
 
 __all__ = [
     "Analysis",
@@ -34,7 +34,10 @@ __all__ = [
     "__version__",
     "analyze",
     "load",
+    "to_json",
+    "to_onnx",
     "to_torch",
+    "write_onnx",
     "zoo_names",
 ]
 
@@ -50,7 +53,10 @@ _HOMES = {
     "UnknownModelError": "archcost.sources",
     "analyze": "archcost.analysis",
     "load": "archcost.sources",
+    "to_json": "archcost.targets",
+    "to_onnx": "archcost.targets",
     "to_torch": "archcost.targets",
+    "write_onnx": "archcost.targets",
 }
 
 

@@ -16,7 +16,9 @@ from .output import tell
 
 # A command NAME is the object `command` in the module beside this one that has its name; a module
 # is imported when its command is used.
-COMMANDS: Final = ("report", "conventions", "reproduce", "zoo", "operators", "completion")
+COMMANDS: Final = (
+    *("report", "conventions", "reproduce", "export", "zoo", "operators", "completion"),
+)
 
 REFUSED: Final = 2
 INTERRUPTED: Final = 130
@@ -122,8 +124,10 @@ def _version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None
 Examples:
   archcost report simplenet
   archcost report resnet50 --input 3x288x288 --by stage
+  archcost report model.onnx
   archcost conventions resnet50
   archcost reproduce simplenet/appendix
+  archcost export simplenet --to torch -o simplenet.py
   archcost zoo list
 
 Every command has its own --help. Exit status: 0 done, 1 the answer is "no", 2
@@ -142,7 +146,9 @@ the request was wrong.
 def main(ctx: click.Context) -> None:
     """What a neural-network architecture costs, before anybody trains it.
 
-    MODEL is a network of the zoo (archcost zoo list) or the path of a spec.
+    MODEL is a network of the zoo (archcost zoo list), a file (a spec in YAML,
+    ONNX, a Caffe prototxt, a graph in JSON), or names a PyTorch model or what
+    makes one: package.module:factory, file.py:Net.
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from archcost.report.formats import FORMATS, render
     from archcost.report.model import ModelReport, ReportError, Stored, model_report
-    from archcost.report.output import OutputError, write_atomically
+    from archcost.report.output import OutputError, write_atomically, write_folder_atomically
     from archcost.report.table import Column, Document, Section, Table
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "model_report",
     "render",
     "write_atomically",
+    "write_folder_atomically",
 ]
 
 _HOMES = {
@@ -40,6 +41,7 @@ _HOMES = {
     "model_report": "model",
     "OutputError": "output",
     "write_atomically": "output",
+    "write_folder_atomically": "output",
     "Column": "table",
     "Document": "table",
     "Section": "table",

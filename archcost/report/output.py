@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from archcost.ir import ArchcostError
 
@@ -13,38 +16,76 @@ class OutputError(ArchcostError, OSError):
     """A file cannot be written."""
 
 
-def write_atomically(path: str | os.PathLike[str], text: str) -> None:
-    """Write ``text`` as UTF-8 to ``path``, replacing what is there only when all is written.
+def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> None:
+    """Write ``content``, text as UTF-8, to ``path``, replacing what is there only when all is
+    written.
 
-    The text goes to a file beside it that is then renamed, so nobody sees half of it and nothing
-    is left behind when it fails. A link is followed; a device or pipe is simply written to.
+    It goes to a file beside it that is then renamed, so nobody sees half of it and nothing is left
+    behind when it fails. A link is followed; a device or pipe is simply written to.
 
     Raises:
         OutputError: one message with the path and the system's reason.
     """
-    data = text.encode("utf-8", "backslashreplace")
-    name = os.fspath(path)
-    try:
-        if not name:
-            raise FileNotFoundError(None, "a file has a name")
-        if name.endswith(os.sep):
-            raise IsADirectoryError(None, "that is the name of a directory")
-        target = Path(os.path.realpath(path))
-        try:
-            mode = target.stat().st_mode
-        except FileNotFoundError:
-            mode = None
-        if mode is not None and stat.S_ISDIR(mode):
-            raise IsADirectoryError(None, "it is a directory")
+    data = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
+    with _explained(path):
+        target, mode = _target(path)
         if mode is not None and not stat.S_ISREG(mode):
             target.write_bytes(data)
-            return
-        if mode is not None and not os.access(target, os.W_OK):
-            raise PermissionError(None, "it is read-only")
-        _replace(target, data, mode)
+        else:
+            _replace(target, data, mode)
+
+
+def write_folder_atomically(path: str | os.PathLike[str], write: Callable[[Path], None]) -> None:
+    """Let ``write`` write a file, and others beside it, and move all to where ``path`` is.
+
+    ``write`` is called with a path of the same name in a folder of its own. That file is moved
+    last, so that it is never without the others.
+
+    Raises:
+        OutputError: one message with the path and the system's reason.
+    """
+    with _explained(path):
+        target, mode = _target(path)
+        if mode is not None and not stat.S_ISREG(mode):
+            raise OSError(None, "it is no regular file")
+        with TemporaryDirectory(prefix=".archcost-", dir=target.parent) as folder:
+            file = Path(folder) / target.name
+            write(file)
+            if mode is not None:
+                file.chmod(stat.S_IMODE(mode))
+            for written in sorted(Path(folder).iterdir(), key=lambda written: written == file):
+                written.replace(target.with_name(written.name))
+
+
+@contextmanager
+def _explained(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn the system's errors into messages about ``path``."""
+    try:
+        yield
+    except ArchcostError:
+        raise
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise OutputError(f"cannot write {name!r:.300}: {reason}") from None
+        raise OutputError(f"cannot write {os.fspath(path)!r:.300}: {reason}") from None
+
+
+def _target(path: str | os.PathLike[str]) -> tuple[Path, int | None]:
+    """The file that ``path`` leads to, which may be written, and its mode if it exists."""
+    name = os.fspath(path)
+    if not name:
+        raise FileNotFoundError(None, "a file has a name")
+    if name.endswith(os.sep):
+        raise IsADirectoryError(None, "that is the name of a directory")
+    target = Path(os.path.realpath(path))
+    try:
+        mode = target.stat().st_mode
+    except FileNotFoundError:
+        return target, None
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(None, "it is a directory")
+    if stat.S_ISREG(mode) and not os.access(target, os.W_OK):
+        raise PermissionError(None, "it is read-only")
+    return target, mode
 
 
 def _replace(target: Path, data: bytes, mode: int | None) -> None:
