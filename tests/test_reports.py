@@ -10,6 +10,8 @@ from click.testing import CliRunner
 import archcost
 from archcost.cli.main import main
 from archcost.conventions import CONVENTIONS, convention
+from archcost.sources import zoo
+from archcost.verify import COUNTERS, cross_check
 
 TOP = Path(__file__).resolve().parents[1]
 REPORTS = TOP / "reports"
@@ -24,6 +26,38 @@ def test_reports(name: str, status: set[int]) -> None:
     printed = CliRunner().invoke(main, command.split())
     assert printed.exit_code in status
     assert body == printed.stdout
+
+
+def cross_checked() -> dict[str, dict[str, str]]:
+    """What reports/cross-check.md says of each network, by column."""
+    text = (REPORTS / "cross-check.md").read_text(encoding="utf-8").partition("## Networks\n")[2]
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    columns, _, *rows = [[cell.strip() for cell in line.split(" | ")] for line in lines]
+    columns[0], columns[-1] = columns[0][2:], columns[-1].removesuffix(" |")
+    return {row[0][2:]: dict(zip(columns[1:], row[1:], strict=True)) for row in rows}
+
+
+@pytest.mark.skipif(not REPORTS.exists(), reason="the reports are not part of an installation")
+def test_every_network_is_cross_checked_by_every_program() -> None:
+    rows = cross_checked()
+    assert list(rows) == archcost.zoo_names()
+    columns = ["Layers", "Numbers", *COUNTERS, "What is not equal"]
+    assert all(list(row) == columns for row in rows.values())
+
+
+@pytest.mark.skipif(not REPORTS.exists(), reason="the reports are not part of an installation")
+@pytest.mark.parametrize("family", sorted({entry.stem for entry in zoo.entries()}))
+def test_cross_check(family: str) -> None:
+    """The whole report takes minutes: here the cheapest network of each family."""
+    pytest.importorskip("torch")
+    graphs = [entry.graph() for entry in zoo.entries() if entry.stem == family]
+    graph = min(graphs, key=lambda graph: archcost.analyze(graph).totals.macs)
+    quick = len(graph) <= 30 and archcost.analyze(graph).totals.macs < 1e8
+    (network,) = cross_check([graph], list(COUNTERS) if quick else ["exact", "mult-adds", "torch"])
+    row = cross_checked()[graph.name]
+    assert int(row["Layers"]) == len(graph)
+    for check in network.checks:
+        assert (row[check.convention] == "equal") == check.agrees, check
 
 
 @pytest.mark.skipif(not DOCS.exists(), reason="the documents are not part of an installation")

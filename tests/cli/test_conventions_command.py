@@ -10,6 +10,7 @@ from command_line import call, ok
 
 import archcost
 from archcost.conventions import CONVENTIONS, convention
+from archcost.sources import zoo
 
 NETSCOPE = {"macc", "comp", "add", "div", "exp", "activations", "params"}
 
@@ -85,9 +86,9 @@ def test_options_that_need_a_model(option: tuple[str, ...]) -> None:
 
 
 def test_verify_needs_a_program(monkeypatch: pytest.MonkeyPatch) -> None:
-    refused = call("conventions", "lenet5", "--verify", "--only", "exact")
+    refused = call("conventions", "lenet5", "--verify", "--only", "weights")
     assert refused.exit_code == 2
-    assert "there are programs only for fvcore" in refused.stderr
+    assert "there are programs only for exact, mult-adds, fvcore" in refused.stderr
     monkeypatch.setattr("archcost.verify.counters", lambda: ())
     refused = call("conventions", "lenet5", "--verify")
     assert refused.exit_code == 2
@@ -111,6 +112,55 @@ def test_verify_refuses_what_torch_cannot_execute(tmp_path: Path) -> None:
     assert refused.exit_code == 2
     assert "torch has no BatchNorm4d" in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
+
+
+def test_verify_says_no_where_a_program_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+
+    def broken(module: object, graph: object) -> dict[str, int]:
+        raise AttributeError("no such thing")
+
+    monkeypatch.setattr("archcost.verify.torch.count", broken)
+    result = call("conventions", "lenet5", "--verify", "--only", "torch")
+    assert result.exit_code == 1
+    assert "not run" in result.stdout
+    assert "no such thing" in result.stdout
+
+
+def test_verify_refuses_a_dtype_that_torch_does_not_compute_in() -> None:
+    pytest.importorskip("torch")
+    refused = call("conventions", "lenet5", "--verify", "--dtype", "fp8")
+    assert refused.exit_code == 2
+    assert "lenet5 is in fp8, in which torch does not compute" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--all",), ("--all", "--verify", "lenet5"), ("--all", "--verify", "--batch", "2")],
+)
+def test_the_whole_zoo_is_verified_as_it_is(arguments: tuple[str, ...]) -> None:
+    refused = call("conventions", *arguments)
+    assert refused.exit_code == 2
+    assert "--all goes with --verify" in refused.stderr
+
+
+def test_verify_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    networks = [zoo.find("lenet5"), zoo.find("simplenet-310k")]
+    monkeypatch.setattr("archcost.sources.zoo.entries", lambda: networks)
+    arguments = ("conventions", "--all", "--verify", "--only", "torch", "--format")
+    text = ok(*arguments, "markdown")
+    assert text.count("equal") >= 2
+    assert "2 numbers, of which 2 are equal" in text
+    assert ok(*arguments, "csv").splitlines()[1] == "lenet5,15,1,equal,"
+    found = json.loads(ok(*arguments, "json"))
+    assert [entry["name"] for entry in found["networks"]] == ["lenet5", "simplenet-310k"]
+    assert all(check["agrees"] for entry in found["networks"] for check in entry["checks"])
+    monkeypatch.setattr("archcost.verify.torch.count", lambda module, graph: {"flops": 1})
+    result = call(*arguments, "markdown")
+    assert result.exit_code == 1
+    assert "torch, flops: 831360 here, 1 counted" in result.stdout
 
 
 def test_verify_says_no_where_a_program_counts_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,12 +32,14 @@ def test_a_module_is_left_as_it_was(program: str, training: bool) -> None:
     graph = load("lenet5")
     module = to_torch(graph).train(training)
     before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    attributes = [set(vars(each)) for each in module.modules()]
     numbers = count(program, module, graph)
     after = module.state_dict()
     assert before.keys() == after.keys()
     assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
     assert all(each.training is training for each in module.modules())
     assert not any(each._forward_hooks or each._forward_pre_hooks for each in module.modules())
+    assert [set(vars(each)) for each in module.modules()] == attributes
     assert count(program, module, graph) == numbers
 
 
