@@ -34,7 +34,7 @@ def examples(count):
 
 def survive(text, longest=LONGEST, **options):
     """Read and count ``text``, or be refused; the message."""
-    start = time.perf_counter()
+    start = time.process_time()
     message = ""
     try:
         graph = network(text, "fuzz.prototxt", **options)
@@ -42,7 +42,7 @@ def survive(text, longest=LONGEST, **options):
         convention("netscope-2016").count(graph)
     except ArchcostError as error:
         message = str(error)
-    assert time.perf_counter() - start < longest
+    assert time.process_time() - start < longest
     assert len(message) < 1000
     return message
 

@@ -128,10 +128,10 @@ def test_depth():
     ids=lambda text: text[:8],
 )
 def test_long_texts_take_no_time(text):
-    start = time.perf_counter()
+    start = time.process_time()
     with suppress(ModelFileError):
         parse(text, "t")
-    assert time.perf_counter() - start < 30
+    assert time.process_time() - start < 30
 
 
 # --- protobuf's own parser ----------------------------------------------------------------------

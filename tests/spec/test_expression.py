@@ -311,10 +311,10 @@ def test_lists_of_lists_are_counted_whole():
 def test_the_work_of_all_expressions_together_is_bounded():
     environment = Environment({"n": 9999})
     heavy = formula("sum(range($n))")
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(ExpressionError, match="list entries in all"):
         [heavy(environment.extended({})) for _ in range(MAX_ENTRIES)]
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 10
 
 
 def test_a_formula_without_variables_is_computed_once():
