@@ -456,3 +456,14 @@ def test_seven_billion_parameters_take_less_than_a_gigabyte(tmp_path: Path) -> N
     products = 12 * width**2 * tokens + 2 * tokens**2 * width
     assert macs == depth * products + 32000 * width * tokens
     assert used < 1e9, f"{used / 1e6:.0f} MB"
+
+
+def test_a_factory_s_name_and_what_it_makes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "nets.py").write_text(
+        "from torch import nn\n\n\ndef tiny():\n    return nn.Linear(3, 4)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    graph = archcost.load("nets.py:tiny", inputs=(3,))
+    assert (graph.name, graph.metadata["title"]) == ("tiny", "Linear")

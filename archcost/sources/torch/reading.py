@@ -67,11 +67,12 @@ def read(
     """
     module = getattr(module, "_orig_mod", module)  # what torch.compile was given
     given = own_inputs(module) if inputs is None else listed(inputs)
-    about = {"title": name or type(module).__name__, "assumptions": assumed}
+    about = {"title": type(module).__name__, "assumptions": assumed}
+    name = name or type(module).__name__
     positional, named = _tensors(given, 1 if batch is None else batch, _usual_dtype(module))
     for _ in range(len(positional) + len(named)):
         try:
-            return _trace(module, positional, named, about)
+            return _trace(module, positional, named, name, about)
         except IntegersWanted as wanted:
             # A shape alone does not say that these are indices; the model's embedding does.
             key = wanted.name
@@ -80,7 +81,7 @@ def read(
             else:
                 place = list(_arguments(positional, {})).index(key)
                 positional[place] = positional[place].to(torch.int64)
-    return _trace(module, positional, named, about)
+    return _trace(module, positional, named, name, about)
 
 
 def own_inputs(module: nn.Module) -> list[Any]:
@@ -179,7 +180,11 @@ def _arguments(positional: list[Tensor], named: Mapping[str, Tensor]) -> dict[st
 
 
 def _trace(
-    module: nn.Module, positional: list[Tensor], named: dict[str, Tensor], about: Mapping[str, Any]
+    module: nn.Module,
+    positional: list[Tensor],
+    named: dict[str, Tensor],
+    name: str,
+    about: Mapping[str, Any],
 ) -> Graph:
     lazy = [name for name, p in module.named_parameters() if is_lazy(p)]  # type: ignore[redundant-expr]
     if lazy:
@@ -212,7 +217,7 @@ def _trace(
         raise _failed(trace, positional, named, error) from error
     if not outputs:
         raise TraceError(f"{type(module).__name__} gives no tensor, but {type(result).__name__}")
-    return trace.graph(about["title"], outputs, about)
+    return trace.graph(name, outputs, about)
 
 
 @contextmanager
