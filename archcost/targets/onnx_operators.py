@@ -108,14 +108,27 @@ def pads_of(sides: Sides) -> list[int]:
 
 
 def padded(
-    to: Writer, x: str, rank: int, sides: Sides, value: float = 0, mode: str = "constant"
+    to: Writer,
+    x: str,
+    rank: int,
+    sides: Sides,
+    value: float = 0,
+    mode: str = "constant",
+    *,
+    alone: bool = False,
 ) -> str:
-    """``x``, of ``rank`` dimensions, with ``sides`` around the last of them."""
+    """``x``, of ``rank`` dimensions, with ``sides`` around the last of them.
+
+    ``alone`` keeps ONNX Runtime (1.31, Pad_Fusion) from making zeros the padding of a MaxPool
+    behind them, which knows no zeros: it does not touch a Pad that names its axes.
+    """
     if not any(map(any, sides)):
         return x
     every = [(0, 0)] * (rank - len(sides)) + list(sides)
-    number = (to.number(value, x),) if value else ()
-    return to("Pad", x, to.ints(*pads_of(every)), *number, mode=mode)
+    more: tuple[str, ...] = (to.number(value, x),) if value else ()
+    if alone:
+        more = (more[0] if more else "", to.ints(*range(rank)))
+    return to("Pad", x, to.ints(*pads_of(every)), *more, mode=mode)
 
 
 def windowed(
@@ -403,7 +416,7 @@ def _avg_pool(op: AvgPool, node: Node, to: Writer) -> str:
     if sides == list(counted):
         return to("AveragePool", x, count_include_pad=int(any(map(any, sides))), **how)
     # What is not counted, because it hangs over or is no part of a mean, is ONNX's padding.
-    x = padded(to, x, type_.rank, counted)
+    x = padded(to, x, type_.rank, counted, alone=True)
     rest = [(before - b, after - a) for (before, after), (b, a) in zip(sides, counted, strict=True)]
     return to("AveragePool", x, **how | {"pads": pads_of(rest)})
 
@@ -750,7 +763,7 @@ def _pad(op: Pad, node: Node, to: Writer) -> str:
     channels = op.channels or (0, 0)
     around: Sides = [(channels[0], channels[1]), *[(0, 0)] * (rank - 2)]
     if op.mode == "constant":
-        x = padded(to, x, rank, [around[0], *sides])
+        x = padded(to, x, rank, [around[0], *sides], alone=True)
     else:
         x = padded(to, x, rank, sides, mode={"reflect": "reflect", "replicate": "edge"}[op.mode])
         x = padded(to, x, rank, around)

@@ -586,7 +586,7 @@ def _pad_all(op: PadAll, node: Node, to: Writer) -> str:
     if not any(op.pads):
         return to("Identity", x)
     if op.mode == "constant":
-        return padded(to, x, len(shape), sides, op.value)
+        return padded(to, x, len(shape), sides, op.value, alone=True)
     mode = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}[op.mode]
     if min(op.pads) >= 0 and (mode != "wrap" or to.opset >= 19):
         return padded(to, x, len(shape), sides, mode=mode)

@@ -482,6 +482,25 @@ def test_a_network(name: str, size: tuple[int, ...]) -> None:
     agrees(graph, *tensors(graph), rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("between", [[], ["identity"], ["dropout"]])
+@pytest.mark.parametrize("kernel", [1, 2, 3])
+@pytest.mark.parametrize("pool", ["max_pool", "avg_pool"])
+@pytest.mark.parametrize("pad", ["pad", "pad_all"])
+def test_zeros_before_a_pool_stay_zeros(
+    pad: str, pool: str, kernel: int, between: list[str]
+) -> None:
+    """ONNX Runtime would make them the padding of the pool, which has none of zeros."""
+    builder = GraphBuilder("padded")
+    x = builder.input("input", TensorType((1, 2, 6, 6)))
+    sides = {"padding": 1} if pad == "pad" else {"pads": (0, 0, 1, 1, 0, 0, 1, 1)}
+    (y,) = builder.add(make(pad, **sides), [x], "pad")
+    for kind in between:
+        (y,) = builder.add(make(kind), [y], kind)
+    (y,) = builder.add(make(pool, kernel=kernel), [y], "pool")
+    graph = builder.build({"output": y})
+    agrees(graph, -1 - torch.rand(1, 2, 6, 6))  # below zero, so that the zeros are the maxima
+
+
 networks = small_graphs(
     (
         *("conv", "depthwise_conv", "batch_norm", "relu", "max_pool", "avg_pool", "concat", "sum"),
