@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch_execution import small_graphs
 
@@ -88,6 +88,8 @@ def test_costs_are_linear_in_the_batch(name: str, batch: int) -> None:
 @settings(max_examples=40)
 @given(small_graphs(KINDS), st.integers(1, 3))
 def test_rebuilding_on_the_same_inputs_changes_nothing(graph: Graph, batch: int) -> None:
+    # (2, 1) and (2, 1, 2, 2) go together by the accident of a batch of 2.
+    assume(all(len({value.type.rank for value in node.inputs}) == 1 for node in graph))
     types = [value.type for value in graph.inputs]
     again = graph.with_batch(batch).with_inputs(types)
     assert [value.type for value in again.values()] == [value.type for value in graph.values()]
