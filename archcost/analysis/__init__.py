@@ -10,7 +10,7 @@ from archcost.analysis.memory import (
 from archcost.analysis.receptive import ReceptiveField, receptive_fields
 from archcost.analysis.result import Analysis, LayerCost, Totals, Unread, analyze
 from archcost.analysis.storage import STORAGE_DTYPES, storage_bytes
-from archcost.analysis.structure import depth
+from archcost.analysis.structure import depth, depths
 
 __all__ = [
     "STORAGE_DTYPES",
@@ -23,6 +23,7 @@ __all__ = [
     "Unread",
     "analyze",
     "depth",
+    "depths",
     "forward_memory",
     "receptive_fields",
     "storage_bytes",

@@ -155,6 +155,13 @@ class Analysis:
         self.graph = graph
 
     @cached_property
+    def batched(self) -> bool:
+        """Whether shapes can be written without the batch: where every one has it, lest 1x64 could
+        mean two things. What is made from nothing has none; its shape is always written whole."""
+        batch = self.graph.batch
+        return all(n.outputs[0].shape[:1] == (batch,) for n in self.graph.nodes if n.inputs)
+
+    @cached_property
     @collector_paused()
     def layers(self) -> tuple[LayerCost, ...]:
         """One row a node, in the graph's order."""

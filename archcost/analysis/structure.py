@@ -10,8 +10,13 @@ def depth(graph: Graph) -> int:
 
     Each layer of a stack of recurrent ones counts.
     """
+    return max(depths(graph), default=0)
+
+
+def depths(graph: Graph) -> list[int]:
+    """For each node the longest path in weighted layers that ends with it; see :func:`depth`."""
     reached: dict[Value, int] = dict.fromkeys(graph.inputs, 0)
-    deepest = 0
+    levels = []
     for node in graph.nodes:
         inputs = node.inputs
         if len(inputs) == 1:
@@ -23,6 +28,5 @@ def depth(graph: Graph) -> int:
             level += getattr(op, "layers", 1)
         for value in node.outputs:
             reached[value] = level
-        if level > deepest:
-            deepest = level
-    return deepest
+        levels.append(level)
+    return levels

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -70,10 +71,19 @@ def published_accuracies(
     on = None if dataset is None else squashed(dataset)
     return tuple(
         accuracy
-        for path, document in documents("accuracies")
-        for accuracy in _accuracies(path, document)
+        for accuracy in _everything()
         if (called is None or (accuracy.model and squashed(accuracy.model) in called))
         and (on is None or squashed(accuracy.dataset) == on)
+    )
+
+
+@lru_cache(maxsize=1)
+def _everything() -> tuple[PublishedAccuracy, ...]:
+    """All accuracies, by document and in the order of the document."""
+    return tuple(
+        accuracy
+        for path, document in documents("accuracies")
+        for accuracy in _accuracies(path, document)
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from typing import TYPE_CHECKING, Any
 
 from archcost.ir import shape_text
@@ -15,10 +16,16 @@ if TYPE_CHECKING:
 
 # A spreadsheet runs a cell that begins like this as a formula; the last four are full-width forms.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+# Where people write 0,5 it takes a semicolon for the end of a cell, quoted or not.
+_NEXT_CELL = re.compile(rf"(;[\"']*)(?=[{re.escape(''.join(FORMULA))}])")
 
 
 def table_text(table: Table) -> str:
-    """The whole table, all its columns."""
+    """The whole table, all its columns.
+
+    A text that a spreadsheet would run has an apostrophe before it. Numbers are numbers, those
+    below zero too.
+    """
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow([column.key for column in table.columns])
@@ -42,4 +49,5 @@ def _cell(value: Any, kind: Kind) -> str | int | float:
         number: int | float = value
         return number
     text = str(value) if kind == "text" else "; ".join(value)
-    return f"'{visible(text)}" if text.startswith(FORMULA) else visible(text)
+    text = _NEXT_CELL.sub(r"\1'", f"'{text}" if text.startswith(FORMULA) else text)
+    return visible(text)

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any, Final
 from archcost.ir import shape_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from fractions import Fraction
 
     from archcost.analysis import Unread
     from archcost.report.table import Column
 
 MOST_NAMES: Final = 3
-"""Names of tensors that a line of text gives before it breaks off."""
+"""Names that a line of text gives before it breaks off."""
+LONGEST_VALUE: Final = 60
+"""Characters of a name or value within a line of text."""
 
 
 def exact(value: int) -> str:
@@ -71,6 +73,20 @@ def share(value: float) -> str:
     return f"{100 * value:.1f} %"
 
 
+def percent(value: float) -> str:
+    """``95.51 %``: no more digits than it has, which are those that somebody printed."""
+    return f"{value:.4f}".rstrip("0").rstrip(".") + " %"
+
+
+def times(value: float) -> str:
+    """``0.47x``, ``12.3x``: how many times, in about three digits."""
+    if value >= 99.95:
+        return f"{value:,.0f}x"
+    if value >= 9.995:
+        return f"{value:.1f}x"
+    return f"{value:.2f}x" if value >= 0.0995 or value == 0 else f"{value:#.2g}x"
+
+
 def unknown_operators(unknown: Mapping[str, int]) -> tuple[str, ...]:
     """``3 x torchvision::nms``: each operator that is not known, with the number of layers."""
     return tuple(f"{exact(number)} x {name}" for name, number in unknown.items())
@@ -84,6 +100,13 @@ def unread_tensors(unread: Unread) -> str:
     names += ["..."] if number > MOST_NAMES else []
     tensors = f"{exact(number)} tensor{'' if number == 1 else 's'}"
     return f"{' and '.join(values)} of {tensors} ({', '.join(names)})"
+
+
+def listed(names: Sequence[str]) -> str:
+    """``a, b, c and 4 more``."""
+    shown = ", ".join(shortened(name, LONGEST_VALUE) for name in names[:MOST_NAMES])
+    more = len(names) - MOST_NAMES
+    return f"{shown} and {exact(more)} more" if more > 0 else shown
 
 
 def assumed(assumptions: Iterable[str]) -> tuple[str, ...]:
@@ -117,16 +140,24 @@ def people(value: Any, column: Column) -> str:
 
 
 def precise(value: Any, column: Column) -> str:
-    """A cell with every digit: for documents. Bytes are named in the column's label."""
+    """A cell with every digit: for documents."""
     kind = column.kind
     if value is None:
         return column.missing
-    if kind in ("count", "bytes", "integer"):
+    if kind in ("count", "integer"):
         return exact(value)
+    if kind == "bytes":
+        return f"{exact(value)} B"
     if kind == "change":
         return f"{value:+,}"
     if kind == "share":
         return share(value)
+    if kind == "percent":
+        return percent(value)
+    if kind == "ratio":
+        return times(value)
+    if kind == "number":
+        return f"{value:,.2f}"
     if kind == "shape":
         return shape_text(value)
     if kind == "sentences":
@@ -135,7 +166,8 @@ def precise(value: Any, column: Column) -> str:
 
 
 # C0 and C1 controls, and what reorders, hides or joins other characters: soft hyphen, bidirectional
-# marks, zero-width characters, line and paragraph separators, byte order mark, tags, surrogates.
+# marks, zero-width characters, line and paragraph separators, byte order mark, tags, surrogates,
+# and the two others that XML cannot hold.
 _HIDDEN: Final = (
     (0x00, 0x1F),
     (0x7F, 0x9F),
@@ -148,6 +180,7 @@ _HIDDEN: Final = (
     (0xD800, 0xDFFF),
     (0xFEFF, 0xFEFF),
     (0xFFF9, 0xFFFB),
+    (0xFFFE, 0xFFFF),
     (0xE0000, 0xE007F),
 )
 _ESCAPES: dict[int, str] = {}
@@ -162,3 +195,19 @@ def visible(text: str) -> str:
             for code in range(first, last + 1):
                 _ESCAPES[code] = ascii(chr(code))[1:-1]
     return text.translate(_ESCAPES)
+
+
+def shortened(text: str, most: int) -> str:
+    """``text`` made :func:`visible`, its middle left out where it is longer than ``most``.
+
+    >>> shortened("features/denseblock4/denselayer32/conv2", 20)
+    'features/d…r32/conv2'
+    """
+    # Only the ends are shown, so only they are made visible.
+    if len(text) > 2 * most:
+        text = f"{text[:most]}…{text[-most:]}"
+    text = visible(text)
+    if len(text) <= most:
+        return text
+    tail = (most - 1) // 2
+    return f"{text[: most - 1 - tail]}…{text[-tail:]}"

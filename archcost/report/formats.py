@@ -16,6 +16,7 @@ FORMATS: Final[dict[str, str]] = {
     "csv": ".csv",
     "json": ".json",
     "latex": ".tex",
+    "html": ".html",
 }
 """The formats by name, and the ending of a file in each."""
 
@@ -23,7 +24,8 @@ FORMATS: Final[dict[str, str]] = {
 def render(thing: Table | Document | ModelReport, format_: str, **options: Any) -> str:
     """A table, document or report as text in one of :data:`FORMATS`, ending with a newline.
 
-    A document is for people alone: ``table`` and ``markdown`` have it.
+    A document is for people alone: ``table``, ``markdown`` and ``html`` have it. ``html`` is a
+    fragment for somebody else's page; :mod:`archcost.page` makes whole ones.
     ``table`` takes ``width``, the ``json`` of a report ``version``.
     """
     # Loaded on demand: CSV needs no rich.

@@ -1,17 +1,17 @@
-"""A small HTML fragment: what a notebook shows."""
+"""A small HTML fragment: what a notebook shows; :mod:`archcost.page` makes whole pages."""
 
 from __future__ import annotations
 
 import html
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from archcost.report.format import precise, visible
 from archcost.report.summary import citation, facts, heading
-from archcost.report.table import DOCUMENT_RANK, LEFT
+from archcost.report.table import DOCUMENT_RANK, LEFT, Section
 
 if TYPE_CHECKING:
     from archcost.report.model import ModelReport
-    from archcost.report.table import Table
+    from archcost.report.table import Column, Document, Table
 
 
 def escape(text: str) -> str:
@@ -21,8 +21,20 @@ def escape(text: str) -> str:
 
 def table_text(table: Table) -> str:
     """A ``<table>`` with its title as caption, its notes below."""
-    parts = [_grid(table, table.title), *(f"<p>{escape(note)}</p>" for note in table.notes)]
+    parts = [_grid(table, table.title), *(f"<p>{escape(n)}</p>" for n in table.legend("Bold"))]
     return "\n".join(parts) + "\n"
+
+
+def document_text(document: Document) -> str:
+    """The document as one ``<div>``: its title, then its sections and tables."""
+    parts = ["<div>", *([f"<h3>{escape(document.title)}</h3>"] if document.title else [])]
+    for part in document.parts:
+        if isinstance(part, Section):
+            parts += [f"<h4>{escape(part.heading)}</h4>"] if part.heading else []
+            parts += [f"<p>{escape(paragraph)}</p>" for paragraph in part.paragraphs]
+        else:
+            parts.append(table_text(part).rstrip("\n"))
+    return "\n".join([*parts, "</div>", ""])
 
 
 def report_text(report: ModelReport) -> str:
@@ -42,6 +54,11 @@ def report_text(report: ModelReport) -> str:
     return "\n".join([*parts, "</div>", ""])
 
 
+def _cell(cell: Any, column: Column) -> str:
+    text = escape(precise(cell, column))
+    return f"<strong>{text}</strong>" if column.marks(cell) else text
+
+
 def _grid(table: Table, caption: str = "") -> str:
     shown = table.upto(DOCUMENT_RANK)
     left = [column.kind in LEFT for column in shown.columns]
@@ -56,7 +73,7 @@ def _grid(table: Table, caption: str = "") -> str:
         )
 
     def values(row: tuple[object, ...]) -> list[str]:
-        return [escape(precise(cell, c)) for cell, c in zip(row, shown.columns, strict=True)]
+        return [_cell(cell, c) for cell, c in zip(row, shown.columns, strict=True)]
 
     parts = ["<table>"]
     if caption:

@@ -84,7 +84,7 @@ def document(report: ModelReport, *, version: str | None = None) -> dict[str, An
     if report.stored is not None:
         result["stored"] = {**report.stored._asdict(), "bytes": report.stored_bytes}
     result["groups"] = {"by": report.by, "rows": rows(report.table)}
-    result["layers"] = [_layer(row) for row in report.analysis.layers]
+    result["layers"] = [layer_data(row) for row in report.analysis.layers]
     return result
 
 
@@ -149,7 +149,8 @@ def _training(memory: TrainingMemory) -> dict[str, int]:
     }
 
 
-def _layer(row: LayerCost) -> dict[str, Any]:
+def layer_data(row: LayerCost) -> dict[str, Any]:
+    """A layer as ``layers`` of a report's document has it."""
     field = row.receptive_field
     return {
         "name": row.name,

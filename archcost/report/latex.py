@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from archcost.report.format import precise, visible
 from archcost.report.table import DOCUMENT_RANK, LEFT
 
 if TYPE_CHECKING:
     from archcost.report.model import ModelReport
-    from archcost.report.table import Table
+    from archcost.report.table import Column, Table
 
 # Brackets and stars are grouped because a row that begins with one is read as an argument of the
 # `\\` before it; quotes and dashes because fonts join them.
@@ -58,20 +58,25 @@ def table_text(table: Table) -> str:
         r"\midrule",
     ]
     rows = [
-        _line([escape(precise(cell, c)) for cell, c in zip(row, shown.columns, strict=True)])
+        _line([_cell(cell, c) for cell, c in zip(row, shown.columns, strict=True)])
         for row in (*shown.rows, *([shown.total] if shown.total else []))
     ]
     if shown.total:
         rows.insert(-1, r"\midrule")
     lines += rows
     lines += [r"\bottomrule", r"\end{tabular}"]
-    lines += [rf"\par\smallskip\footnotesize {escape(note)}" for note in shown.notes]
+    lines += [rf"\par\smallskip\footnotesize {escape(note)}" for note in shown.legend("Bold")]
     return "\n".join([*lines, r"\end{table}", ""])
 
 
 def report_text(report: ModelReport) -> str:
     """The report's table."""
     return table_text(report.table)
+
+
+def _cell(cell: Any, column: Column) -> str:
+    text = escape(precise(cell, column))
+    return rf"\textbf{{{text}}}" if column.marks(cell) else text
 
 
 def _line(cells: list[str]) -> str:

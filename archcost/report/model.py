@@ -172,7 +172,7 @@ def model_report(
     if sort is None and top is not None:
         sort = "macs"
     if by is None:
-        by = "block" if len(_groups(analysis, "block")) <= COMFORTABLE_ROWS else "stage"
+        by = "block" if len(grouped(analysis, "block")) <= COMFORTABLE_ROWS else "stage"
     if by not in GROUPINGS:
         raise ReportError(f"a report is by one of {', '.join(GROUPINGS)}, not by {by!r:.60}")
     if top is not None and top < 1:
@@ -185,7 +185,7 @@ def model_report(
         except ValueError as error:
             raise ReportError(str(error)) from None
     rows = _Rows(analysis, by)
-    groups = list(_groups(analysis, by).items())
+    groups = list(grouped(analysis, by).items())
     table = rows.table(groups, sort, top)
     return ModelReport(analysis, by, table, inplace, fold_norm, stored)
 
@@ -214,7 +214,7 @@ _KEYS: Final[dict[str, Callable[[LayerCost], str]]] = {
 }
 
 
-def _groups(analysis: Analysis, by: str) -> dict[str, list[LayerCost]]:
+def grouped(analysis: Analysis, by: str) -> dict[str, list[LayerCost]]:
     """The layers of each group; groups and layers in the network's order."""
     key = _KEYS[by]
     groups: dict[str, list[LayerCost]] = {}
@@ -232,11 +232,7 @@ class _Rows:
         self.columns = columns(by)
         self.totals = analysis.totals
         self.batch = analysis.graph.batch
-        # Without the batch only where every shape has it, lest 1x64 could mean two things. What
-        # is made from nothing has none: its shape is always written whole.
-        self.batched = all(
-            row.outputs[0][:1] == (self.batch,) for row in analysis.layers if row.node.inputs
-        )
+        self.batched = analysis.batched
 
     def table(
         self, groups: list[tuple[str, list[LayerCost]]], sort: str | None, top: int | None
@@ -294,8 +290,7 @@ class _Rows:
         return tuple([values[column.key] for column in self.columns])
 
     def shape(self, row: LayerCost) -> Shape:
-        shape = row.outputs[0]
-        return shape[1:] if self.batched and row.node.inputs and len(shape) > 1 else shape
+        return output_shape(row, batched=self.batched)
 
     def notes(self) -> tuple[str, ...]:
         """What a reader must know to read the numbers."""
@@ -325,6 +320,12 @@ class _Rows:
                 f"Total includes what no layer reads: {unread_tensors(self.totals.unread)}."
             )
         return (*notes, *assumed(graph.metadata.get("assumptions") or ()))
+
+
+def output_shape(row: LayerCost, *, batched: bool) -> Shape:
+    """The shape of a layer's first output, without the batch if shapes are ``batched``."""
+    shape = row.outputs[0]
+    return shape[1:] if batched and row.node.inputs and len(shape) > 1 else shape
 
 
 def _part(value: int, whole: int) -> float:

@@ -27,7 +27,7 @@ def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> None
         OutputError: one message with the path and the system's reason.
     """
     data = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
-    with _explained(path):
+    with explained(path):
         target, mode = _target(path)
         if mode is not None and not stat.S_ISREG(mode):
             target.write_bytes(data)
@@ -44,7 +44,7 @@ def write_folder_atomically(path: str | os.PathLike[str], write: Callable[[Path]
     Raises:
         OutputError: one message with the path and the system's reason.
     """
-    with _explained(path):
+    with explained(path):
         target, mode = _target(path)
         if mode is not None and not stat.S_ISREG(mode):
             raise OSError(None, "it is no regular file")
@@ -58,7 +58,7 @@ def write_folder_atomically(path: str | os.PathLike[str], write: Callable[[Path]
 
 
 @contextmanager
-def _explained(path: str | os.PathLike[str]) -> Iterator[None]:
+def explained(path: str | os.PathLike[str]) -> Iterator[None]:
     """Turn the system's errors into messages about ``path``."""
     try:
         yield

@@ -9,13 +9,27 @@ from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 Row = TypeVar("Row")
 
-Kind = Literal["text", "sentences", "count", "change", "share", "bytes", "shape", "integer", "year"]
+Kind = Literal[
+    "text",
+    "sentences",
+    "count",
+    "change",
+    "share",
+    "percent",
+    "ratio",
+    "number",
+    "bytes",
+    "shape",
+    "integer",
+    "year",
+]
 """What a column holds.
 
 ``text``: a str. ``sentences``: a tuple of str, which a terminal shows below the row. ``count``: an
 int to be scaled for people. ``change``: the same with its sign. ``share``: a float, 1.0 is all.
-``bytes``: an int. ``shape``: a tuple of ints. ``integer``: an int of which every digit is shown.
-``year``: an int that is no quantity.
+``percent``: a float, 100.0 is all. ``ratio``: a float, how many times something else. ``number``: a
+float. ``bytes``: an int. ``shape``: a tuple of ints. ``integer``: an int of which every digit is
+shown. ``year``: an int that is no quantity.
 A missing value is None in each of them.
 """
 LEFT: Final[frozenset[Kind]] = frozenset({"text", "sentences", "shape"})
@@ -27,7 +41,8 @@ class Column(NamedTuple):
 
     Where room is short the columns of a higher ``rank`` are left out first; the data formats
     write all. ``styles`` gives colours to cells of text that begin with a word. ``missing`` is what
-    people read where there is no value.
+    people read where there is no value. Cells that have the value ``best`` are marked as such for
+    people, in each format as it can. The colour of one that ``leads`` is its row's in a terminal.
     """
 
     key: str
@@ -36,6 +51,12 @@ class Column(NamedTuple):
     rank: int = 1
     styles: Mapping[str, str] = MappingProxyType({})
     missing: str = ""
+    best: Any = None
+    leads: bool = False
+
+    def marks(self, cell: Any) -> bool:
+        """Whether ``cell`` is the best of the column."""
+        return self.best is not None and bool(cell == self.best)
 
 
 def sort_key(column: Column) -> tuple[Callable[[Any], Any], bool]:
@@ -83,6 +104,11 @@ class Table(NamedTuple):
         index = keys.index(key)
         rows = in_order(self.rows, self.columns[index], lambda row: row[index], reverse=reverse)
         return self._replace(rows=tuple(rows))
+
+    def legend(self, mark: str) -> tuple[str, ...]:
+        """The notes, and where a cell is marked as the best what the ``mark`` means."""
+        marked = any(c.marks(row[i]) for i, c in enumerate(self.columns) for row in self.rows)
+        return (*self.notes, *([f"{mark}: the best of its column."] if marked else []))
 
     def without(self, keys: Iterable[str]) -> Table:
         """The table without the columns ``keys``."""

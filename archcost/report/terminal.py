@@ -11,7 +11,7 @@ import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.cells import cell_len, chop_cells
 from rich.console import Console
@@ -35,6 +35,7 @@ NARROWEST_FACT = 20
 SHORTEST_TEXT = 12
 SHORTEST_BAR, LONGEST_BAR = 5, 20
 PERCENT = 7  # "100.0 %"
+BEST = "*"
 EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
 _BREAK = re.compile(r"(?<!\d) | (?![kKMGT](?:i?B)?\b|%)")  # not between a number and its unit
 
@@ -49,10 +50,12 @@ class TableView:
         if self.table.title:
             yield _text(self.table.title, options.max_width, "bold")
             yield Text()
-        yield from _grid(self.table, options.max_width, options.ascii_only)
-        if self.table.notes:
+        layout = _laid_out(self.table, options.max_width)
+        yield from _grid(self.table, layout, options.max_width, options.ascii_only)
+        notes = [*self.table.legend(BEST), *_left_out(self.table, layout)]
+        if notes:
             yield Text()
-        for note in self.table.notes:
+        for note in notes:
             yield _text(note, options.max_width, "dim")
 
 
@@ -90,7 +93,7 @@ class ReportView:
             yield _text(cited, width, "dim")
         yield from _facts(identity(report), width)
         yield Text()
-        yield from _grid(report.table, width, options.ascii_only)
+        yield from _grid(report.table, _laid_out(report.table, width), width, options.ascii_only)
         yield Text()
         yield from _facts(facts(report), width)
         yield Text()
@@ -190,23 +193,56 @@ def _words(text: str, room: int) -> list[str]:
     return [piece for word in words for piece in chop_cells(word, room)]
 
 
-def _grid(table: Table, width: int, ascii_only: bool) -> Iterator[Segment]:
+class Layout(NamedTuple):
+    """A table's cells as they are shown, and the columns for which there is room: index, width."""
+
+    labels: list[str]
+    cells: list[list[str]]
+    chosen: dict[int, int]
+
+
+def _laid_out(table: Table, width: int) -> Layout:
+    columns = table.columns
+    rows = [*table.rows, *([table.total] if table.total else [])]
+    # What can be marked has room for the mark behind it everywhere, so that the digits align.
+    blanks = [" " * len(BEST) if column.best is not None else "" for column in columns]
+    labels = [f"{column.label}{blank}" for column, blank in zip(columns, blanks, strict=True)]
+    cells = [[people(cell, c) for cell, c in zip(row, columns, strict=True)] for row in rows]
+    for index, column in enumerate(columns):
+        if column.best is not None:
+            for row, texts in zip(rows, cells, strict=True):
+                texts[index] += BEST if column.marks(row[index]) else blanks[index]
+    natural = [
+        max([len(label), *(cell_len(line[index]) for line in cells)])
+        for index, label in enumerate(labels)
+    ]
+    return Layout(labels, cells, _fit(table, natural, width))
+
+
+def _left_out(table: Table, layout: Layout) -> list[str]:
+    """A note on the columns that belong to the table and for which there was no room."""
+    labels = []
+    for index, column in enumerate(table.columns):
+        if column.rank > 1 or column.kind == "sentences" or index in layout.chosen:
+            continue
+        if column.kind != "ratio":
+            labels.append(column.label)
+        elif index - 1 in layout.chosen:
+            labels.append(f"{column.label} of {table.columns[index - 1].label}")
+    return [f"No room for: {', '.join(labels)}."] if labels else []
+
+
+def _grid(table: Table, layout: Layout, width: int, ascii_only: bool) -> Iterator[Segment]:
     """The table's lines in ``width`` columns.
 
     They are segments, which rich prints as they are: a text takes it ten times as long, and there
     are networks of 100,000 layers.
     """
     kinds = [column.kind for column in table.columns]
-    rows = [*table.rows, *([table.total] if table.total else [])]
-    columns = table.columns
-    cells = [[people(cell, c) for cell, c in zip(row, columns, strict=True)] for row in rows]
-    natural = [
-        max([len(column.label), *(cell_len(line[index]) for line in cells)])
-        for index, column in enumerate(table.columns)
-    ]
-    chosen = _fit(table, natural, width)
+    labels, cells, chosen = layout
 
     bold, dim, cyan = Style.parse("bold"), Style.parse("dim"), Style.parse("cyan")
+    best = Style.parse("bold green")
 
     def line(
         texts: Sequence[str], row: Sequence[Any] = (), style: Style | None = None
@@ -219,6 +255,11 @@ def _grid(table: Table, width: int, ascii_only: bool) -> Iterator[Segment]:
                 yield Segment(text, style)
                 yield Segment(_shortened(texts[index], room, ascii_only), Style.parse(coloured))
                 text = " " * (room - cell_len(texts[index]))
+                continue
+            if row and table.columns[index].marks(row[index]):
+                yield Segment(text + " " * (room - cell_len(texts[index])), style)
+                yield Segment(texts[index], best)
+                text = ""
                 continue
             if kinds[index] == "share" and row:
                 length = room - 1 - PERCENT
@@ -235,11 +276,13 @@ def _grid(table: Table, width: int, ascii_only: bool) -> Iterator[Segment]:
 
     rule = ("-" if ascii_only else "─") * (sum(chosen.values()) + GAP * (len(chosen) - 1))
     ruled = (Segment(rule, dim), Segment.line())
-    yield from line([column.label for column in table.columns], style=bold)
+    yield from line(labels, style=bold)
     yield from ruled
     below = [index for index, kind in enumerate(kinds) if kind == "sentences"]
+    leading = [(index, c.styles) for index, c in enumerate(table.columns) if c.leads]
     for row, texts in zip(table.rows, cells, strict=False):
-        yield from line(texts, row)
+        colour = next((_colour(styles, texts[index]) for index, styles in leading), None)
+        yield from line(texts, row, Style.parse(colour) if colour else None)
         for sentence in chain.from_iterable(row[index] or () for index in below):
             for piece in _filled(_words(visible(sentence), width - 2 * GAP), width - 2 * GAP):
                 yield Segment(" " * 2 * GAP + piece, dim)
@@ -258,10 +301,18 @@ def _fit(table: Table, natural: list[int], width: int) -> dict[int, int]:
     columns = table.columns
     # What is coloured is a word of few, and is read whole.
     texts = [i for i, c in enumerate(columns) if c.kind == "text" and not c.styles]
-    beside = [index for index, column in enumerate(columns) if column.kind != "sentences"]
+    beside = [i for i, column in enumerate(columns) if column.kind not in ("sentences", "ratio")]
+    # A ratio stands behind the column that it is one of, with which it comes and goes.
+    behind = {i - 1: i for i, column in enumerate(columns) if column.kind == "ratio"}
+
+    def whole(chosen: list[int]) -> list[int]:
+        return [j for i in chosen for j in (i, behind.get(i)) if j is not None]
+
     least, wanted = list(natural), list(natural)
     for index in texts:
-        least[index] = min(natural[index], SHORTEST_TEXT)
+        # The first column names the rows, and names that are cut much are all alike.
+        shortest = max(SHORTEST_TEXT, width * 3 // 10) if index == 0 else SHORTEST_TEXT
+        least[index] = min(natural[index], shortest)
         wanted[index] = min(natural[index], max(SHORTEST_TEXT, width * 2 // 5))
     for index, column in enumerate(columns):
         if column.kind == "share":
@@ -269,12 +320,16 @@ def _fit(table: Table, natural: list[int], width: int) -> dict[int, int]:
             wanted[index] = least[index]
 
     def total(sizes: list[int], chosen: list[int]) -> int:
-        return sum(sizes[index] for index in chosen) + GAP * (len(chosen) - 1)
+        shown = whole(chosen)
+        return sum(sizes[index] for index in shown) + GAP * (len(shown) - 1)
 
     chosen = [i for i, column in enumerate(columns) if column.rank == 1 and i in beside]
     while len(chosen) > 1 and total(least, chosen) > width:
-        # Too narrow even for these: drop from the right, first what is neither a count nor a word
-        # that is coloured, for which one looks at the table.
+        # Too narrow even for these: drop from the right, first ratios, then what is neither a count
+        # nor a word that is coloured, for which one looks at the table.
+        if ratios := [i for i in chosen if i in behind]:
+            del behind[ratios[-1]]
+            continue
         extra = [i for i in chosen[1:] if columns[i].kind != "count" and not columns[i].styles]
         extra = extra or chosen[1:]
         chosen.remove(extra[-1])
@@ -283,7 +338,7 @@ def _fit(table: Table, natural: list[int], width: int) -> dict[int, int]:
             more = sorted([*chosen, index])
             if total(wanted, more) <= width:
                 chosen = more
-    sizes = {index: least[index] for index in chosen}
+    sizes = {index: least[index] for index in whole(chosen)}
     spare = width - total(least, chosen)
     for index in (i for i in texts if i in sizes):
         given = max(0, min(spare, natural[index] - sizes[index]))
@@ -294,7 +349,7 @@ def _fit(table: Table, natural: list[int], width: int) -> dict[int, int]:
         room = min(spare // (len(bars) - number), LONGEST_BAR - SHORTEST_BAR)
         sizes[index] += max(0, room)
         spare -= max(0, room)
-    return {index: sizes[index] for index in chosen}
+    return sizes
 
 
 def _shortened(text: str, room: int, ascii_only: bool) -> str:

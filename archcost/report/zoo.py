@@ -199,16 +199,18 @@ def _published(sheet: ZooSheet) -> list[Fact]:
     others = [verdict for verdict in sheet.costs if verdict.kind != "match"]
     lines = _paragraphs("Agrees with", _by_source(agreed))
     lines += _paragraphs("Differs from", map(_difference, others))
+    return lines + _paragraphs("Accuracy", accuracy_lines(sheet.accuracies))
+
+
+def accuracy_lines(accuracies: Iterable[PublishedAccuracy]) -> list[str]:
+    """A line for each place where accuracies are printed: where, then each of them."""
     cells: dict[str, list[str]] = {}
-    for accuracy in sheet.accuracies:
+    for accuracy in accuracies:
         where = ", ".join(filter(None, (accuracy.source, accuracy.table, accuracy.place)))
         texts = cells.setdefault(where, [])
         if (text := _accuracy(accuracy)) not in texts:
             texts.append(text)
-    lines += _paragraphs(
-        "Accuracy", (f"{source}: {'; '.join(texts)}" for source, texts in cells.items())
-    )
-    return lines
+    return [f"{source}: {'; '.join(texts)}" for source, texts in cells.items()]
 
 
 def _by_source(verdicts: Iterable[Verdict]) -> Iterable[str]:

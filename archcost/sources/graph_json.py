@@ -47,6 +47,11 @@ MAX_RANK: Final = 64
 MAX_NAME: Final = 1000
 MAX_DIGITS: Final = 20
 
+# Keys of metadata by what they hold: a text, a list of texts, texts by name.
+TEXTS: Final = frozenset({"title", "family", "dataset", "format"})
+LISTS: Final = frozenset({"notes", "aliases", "assumptions"})
+TABLES: Final = frozenset({"source", "blobs"})
+
 
 class _Wrong(Exception):
     """What is wrong, and where in the document."""
@@ -395,8 +400,31 @@ class _Reader:
                 what = "a node has it" if name in unread else "no node has it"
                 needs = "so it is not in unread" if name in unread else "so it belongs in unread"
                 raise _Wrong(f"parameters[{at}]", f"{what}, {needs}")
-        metadata = _tuples(_mapping(document.get("metadata", _Object([])), "metadata"))
+        metadata = _metadata(document.get("metadata", _Object([])))
         return self.builder.build(outputs, metadata, unread=tuple(unread.values()))
+
+
+def _metadata(value: Any) -> dict[str, Any]:
+    """What the document says of the network besides; what archcost reads of it is of its type."""
+    document = _mapping(value, "metadata")
+    if type(year := document.get("year")) not in (int, type(None)):
+        raise _Wrong("metadata.year", f"expected an integer, found {_shown(year)}")
+    for key in TEXTS & document.keys():
+        _text(document[key], f"metadata.{key}")
+    for key in LISTS & document.keys():
+        for at, entry in enumerate(_list(document[key], f"metadata.{key}")):
+            _text(entry, f"metadata.{key}[{at}]")
+    for key in (TABLES | {"parameters"}) & document.keys():
+        entries = _mapping(document[key], f"metadata.{key}")
+        for name, entry in entries.items() if key in TABLES else ():
+            _text(entry, _under(f"metadata.{key}", name))
+    result: dict[str, Any] = _tuples(document)
+    return result
+
+
+def _text(value: Any, place: str) -> None:
+    if not isinstance(value, str):
+        raise _Wrong(place, f"expected text, found {_shown(value)}")
 
 
 def _operator(entry: _Object, place: str) -> Op:
