@@ -1,0 +1,1 @@
+"""Results -> figures -> PNG, SVG, PDF (matplotlib) or interactive HTML (plotly)."""
