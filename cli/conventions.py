@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from archcost.ir import Graph
     from archcost.verify import Check
 
-FORMATS: Final = ("table", "markdown", "csv", "json", "latex")
+FORMATS: Final = ("table", "markdown", "csv", "json", "latex", "html")
 
 
 class ConventionType(Choice):
@@ -102,7 +102,7 @@ def command(
             write(dump(about.about_document(chosen)), output)
         elif format_ == "markdown":
             write(about.about_markdown(chosen), output)
-        elif format_ == "table" and only:
+        elif format_ == "html" or (format_ == "table" and only):
             show(about.about_pages(chosen), format_, output)
         else:
             show(about.about_table(chosen), format_, output)

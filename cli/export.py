@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from .options import Choice, Integer, Loading, model_argument, model_options
-from .output import spare_the_model, write
+from .output import refuse_a_terminal, spare_the_model, write
 
 if TYPE_CHECKING:
     from archcost.ir import Graph
@@ -113,8 +112,7 @@ def _export_onnx(graph: Graph, output: str | None, options: dict[str, Any]) -> N
     from archcost.targets import to_onnx, write_onnx
 
     if output in (None, "-"):
-        if sys.stdout is not None and sys.stdout.isatty():
-            raise click.UsageError("an ONNX model is no text for a terminal: -o FILE writes it")
+        refuse_a_terminal("an ONNX model", output)
         write(to_onnx(graph, **options).SerializeToString())
     elif Path(output).exists() and not Path(output).is_file():  # a pipe
         write(to_onnx(graph, **options).SerializeToString(), output)

@@ -12,12 +12,13 @@ from typing import Any, Final, NoReturn, TextIO
 import click
 
 from .options import Group
-from .output import tell
+from .output import ARGUMENTS, tell
 
 # A command NAME is the object `command` in the module beside this one that has its name; a module
 # is imported when its command is used.
 COMMANDS: Final = (
-    *("report", "conventions", "reproduce", "export", "zoo", "operators", "completion"),
+    *("report", "compare", "diagram", "plot", "conventions"),
+    *("reproduce", "export", "zoo", "operators", "completion"),
 )
 
 REFUSED: Final = 2
@@ -67,6 +68,18 @@ class Main(Group):
             _discard(sys.stdout)
             _refuse(f"cannot write to standard output: {error.strerror}")
         sys.exit(status if isinstance(status, int) else 0)
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        words = list(args)  # parsing uses them up
+        ctx = super().make_context(info_name, args, parent, **extra)
+        ctx.meta[ARGUMENTS] = words
+        return ctx
 
     def invoke(self, ctx: click.Context) -> Any:
         from archcost.ir import ArchcostError
@@ -125,6 +138,10 @@ Examples:
   archcost report simplenet
   archcost report resnet50 --input 3x288x288 --by stage
   archcost report model.onnx
+  archcost report simplenet -o simplenet.html
+  archcost compare simplenet vgg16 --reference vgg16
+  archcost diagram resnet50 -o resnet50.svg
+  archcost plot depth simplenet vgg16 -o depth.pdf
   archcost conventions resnet50
   archcost reproduce simplenet/appendix
   archcost export simplenet --to torch -o simplenet.py

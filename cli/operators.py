@@ -13,7 +13,7 @@ from .output import chosen_format, show, write
 if TYPE_CHECKING:
     from archcost.spec.reference import OperatorEntry
 
-FORMATS: Final = ("table", "markdown", "csv", "json", "latex")
+FORMATS: Final = ("table", "markdown", "csv", "json", "latex", "html")
 
 
 @click.command(

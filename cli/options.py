@@ -213,7 +213,8 @@ class SettingType(ParamType):
         from archcost.sources.zoo import find
 
         # click leaves the arguments unread while an option lacks its value.
-        model = ctx.params.get("model") or next(iter(ctx.args), "")
+        models = ctx.params.get("models") or ctx.args
+        model = ctx.params.get("model") or next(iter(models), "")
         try:
             parameters = find(model).parameters
         except ArchcostError:
@@ -340,6 +341,34 @@ model_options = together(
     _in_one,
 )
 """What makes a :class:`Loading`, which the command takes as ``loading``."""
+
+
+narrowing_options = together(
+    click.option(
+        "--dataset",
+        "datasets",
+        type=AboutType("dataset"),
+        multiple=True,
+        metavar="NAME",
+        help="Only networks for this dataset, like CIFAR-10; repeatable.",
+    ),
+    click.option(
+        "--year",
+        "years",
+        type=YearsType(),
+        default=(None, None),
+        metavar="YEAR",
+        help="Only this year, or a range: 2014-2016, 2015-, -2012.",
+    ),
+    click.option(
+        "--search",
+        default="",
+        metavar="WORDS",
+        help="Only networks whose name, title, family, dataset or citation has these words in "
+        "a row; where there is none, each of them.",
+    ),
+)
+"""Which networks of the zoo, as :func:`archcost.sources.zoo.select` takes them."""
 
 
 def output_options(*formats: str) -> Callable[[F], F]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -16,11 +17,18 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from archcost.page import About
     from archcost.report import Document, ModelReport, Table
 
 T = TypeVar("T")
 
 NARROWEST = 20
+ALSO: Final = {".htm": ".html", ".markdown": ".md"}
+"""Endings of files that mean the same as that of a format."""
+PICTURES: Final = (".svg", ".png", ".pdf")
+"""Endings that no table has: text in such a file would be a broken picture."""
+ARGUMENTS = "archcost.arguments"
+"""Under this key the context has the command line, as a list of words."""
 
 
 def tell(kind: str, message: str) -> None:
@@ -48,9 +56,18 @@ def chosen_format(formats: Sequence[str], format_: str | None, output: str | Non
     """What was asked for, else what FILE's ending says, else the first of ``formats``."""
     from archcost.report import FORMATS
 
+    if format_ == "html":
+        refuse_a_terminal("a page", output)
     if format_ is not None:
         return format_
     ending = Path(output or "").suffix.lower()
+    ending = ALSO.get(ending, ending)
+    if ending in PICTURES:
+        raise click.UsageError(
+            f"{output!r:.300} would be a picture, which archcost diagram and archcost plot draw; "
+            f"this writes {', '.join(formats)} (--format NAME writes one of these whatever FILE's "
+            "ending)"
+        )
     for name, its in FORMATS.items():
         if its == ending:
             if name not in formats:
@@ -62,18 +79,58 @@ def chosen_format(formats: Sequence[str], format_: str | None, output: str | Non
     return formats[0]
 
 
+def refuse_a_terminal(what: str, output: str | None) -> None:
+    """Refuse to write ``what`` (``a PNG``) where people would have to read it."""
+    if output in (None, "-") and sys.stdout is not None and sys.stdout.isatty():
+        raise click.UsageError(f"{what} is no text for a terminal: -o FILE writes it")
+
+
 def show(
     thing: ModelReport | Document | Table, format_: str, output: str | None, **options: Any
 ) -> None:
-    """Write a report, document or table in the format ``format_``, with its own ``options``."""
+    """Write a report, document or table in the format ``format_``, with its own ``options``.
+
+    ``html`` is a page, with the options of that kind of page.
+    """
     from archcost.report import render
 
-    if format_ == "table" and output in (None, "-"):
+    if format_ == "html":
+        write(page(thing, **options), output)
+    elif format_ == "table" and output in (None, "-"):
         from archcost.report.terminal import view
 
         to_terminal(view(thing))
     else:
         write(render(thing, format_, **options), output)
+
+
+def page(thing: ModelReport | Document | Table, **options: Any) -> str:
+    """The page that shows ``thing``; what is left out of it is said as a warning."""
+    from archcost.report import Document, Table
+
+    if isinstance(thing, Table | Document):
+        from archcost.page import table_page
+
+        return table_page(thing, about(), **options)
+    from archcost.page import report_page
+
+    return report_page(thing, about(), warn=lambda text: tell("warning", text), **options)
+
+
+def about() -> About:
+    """What a page says of how it was made: the same wherever and however it was written."""
+    from archcost import __version__
+    from archcost.page import About
+
+    given = iter(click.get_current_context().meta.get(ARGUMENTS, ()))
+    words = []
+    for word in given:
+        if word in ("-o", "--output", "--format"):
+            next(given, None)
+        elif not word.startswith(("-o", "--output=", "--format=")):
+            # Of a path that only this machine knows the name says enough.
+            words.append(Path(word).name if Path(word).is_absolute() else word)
+    return About(shlex.join(["archcost", *words, "--format", "html"]), __version__)
 
 
 def progress(things: Iterable[T], what: str, total: int | None = None) -> Iterable[T]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -17,7 +17,10 @@ from .options import (
 )
 from .output import chosen_format, show, spare_the_model
 
-FORMATS: Final = ("table", "markdown", "csv", "json", "latex")
+if TYPE_CHECKING:
+    from archcost.published.about import Published
+
+FORMATS: Final = ("table", "markdown", "csv", "json", "latex", "html")
 GROUPINGS: Final = ("layer", "block", "stage", "op")
 
 
@@ -26,6 +29,7 @@ GROUPINGS: Final = ("layer", "block", "stage", "op")
     epilog="""\b
 Examples:
   archcost report simplenet
+  archcost report resnet152 -o resnet152.html
   archcost report resnet50 --by op --sort flops
   archcost report vgg16 --input 3x64x64 --set classes=10 --batch 32
   archcost report alexnet --bits 5 --sparsity 0.89 --index-bits 4
@@ -37,7 +41,8 @@ Examples:
     --batch none
   archcost report model.py:Net --arg width=64 --input 3x224x224
 
-docs/report.md says what each number means, docs/json.md what the JSON holds.
+docs/report.md says what each number means, docs/json.md what the JSON holds,
+docs/page.md what the HTML page shows.
 """,
 )
 @model_argument
@@ -107,6 +112,7 @@ def command(
     if index_bits is not None and sparsity is None:
         raise click.UsageError("--index-bits needs --sparsity")
     spare_the_model(model, output)
+    format_ = chosen_format(FORMATS, format_, output)
     from archcost import __version__
     from archcost.analysis import analyze
     from archcost.report import Stored, model_report
@@ -114,12 +120,25 @@ def command(
     stored = None if bits is None else Stored(bits, sparsity or 0.0, index_bits or 0)
     report = model_report(
         analyze(loading.graph(model)),
-        by=by,
+        by=by or ("layer" if format_ == "html" else None),  # a page has room for all of them
         sort=sort,
         top=top,
         inplace=inplace,
         fold_norm=fold_norm,
         stored=stored,
     )
-    format_ = chosen_format(FORMATS, format_, output)
-    show(report, format_, output, **({"version": __version__} if format_ == "json" else {}))
+    if format_ == "html":
+        show(report, format_, output, published=_published(model), changed=loading.given)
+    else:
+        show(report, format_, output, **({"version": __version__} if format_ == "json" else {}))
+
+
+def _published(model: str) -> Published | None:
+    """What is published about MODEL where it is a network of the zoo."""
+    from archcost.published.about import published_about
+    from archcost.sources import UnknownModelError
+
+    try:
+        return published_about(model)
+    except UnknownModelError:
+        return None

@@ -10,7 +10,7 @@ from click.shell_completion import CompletionItem
 from .options import Choice, ParamType, completions, output_options
 from .output import chosen_format, progress, show, tell, write
 
-FORMATS: Final = ("table", "markdown", "csv", "json")
+FORMATS: Final = ("table", "markdown", "csv", "json", "html")
 # The verdicts of archcost.published.verdicts, which is not loaded for `--help`; a test compares.
 VERDICTS: Final = {
     "match": "match",
@@ -109,7 +109,7 @@ def command(
         write(dump([verdict.as_dict() for verdict in shown]), output)
     elif format_ == "csv":
         show(reproduction.flat_table(shown), format_, output)
-    elif format_ == "markdown" and not (tables or kinds):
+    elif format_ in ("markdown", "html") and not (tables or kinds):
         from archcost.published.alike import appendix_alike
         from archcost.report.published import whole_document
 

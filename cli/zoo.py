@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import signal
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from .options import AboutType, Choice, Group, NetworkType, YearsType, output_options
-from .output import chosen_format, progress, show, tell, to_terminal, write
+from .options import AboutType, Choice, Group, NetworkType, narrowing_options, output_options
+from .output import about, chosen_format, progress, show, tell, to_terminal, write
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from archcost.analysis import Analysis
 
-FORMATS: Final = ("table", "markdown", "csv", "json", "latex")
-SHOW_FORMATS: Final = ("table", "json")
+FORMATS: Final = ("table", "markdown", "csv", "json", "latex", "html")
+SHOW_FORMATS: Final = ("table", "json", "html")
+SITE_FORMATS: Final = ("html",)
 # The keys of archcost.report.zoo.COLUMNS, which is not loaded for `--help`; a test compares them.
 COLUMNS: Final = (
     "name",
@@ -28,6 +34,16 @@ COLUMNS: Final = (
 )
 
 
+family_option = click.option(
+    "--family",
+    "families",
+    type=AboutType("family"),
+    multiple=True,
+    metavar="NAME",
+    help="Only this family, by its name or what its networks' names begin with; repeatable.",
+)
+
+
 @click.group(
     "zoo",
     cls=Group,
@@ -37,13 +53,106 @@ Examples:
   archcost zoo list
   archcost zoo list --dataset CIFAR-10 --sort params
   archcost zoo show resnet50
+  archcost zoo --format html -o zoo/
 """,
 )
+@click.option(
+    "--format",
+    "format_",
+    type=Choice(SITE_FORMATS),
+    help="Without a command: html, a site of all networks, written to the folder -o.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(),  # which completes to files
+    metavar="FOLDER",
+    help="The folder of the site: a new or empty one, or one that archcost wrote before.",
+)
+@family_option
+@narrowing_options
 @click.pass_context
-def command(ctx: click.Context) -> None:
-    """The architectures that come with archcost."""
-    if ctx.invoked_subcommand is None:
+def command(
+    ctx: click.Context,
+    format_: str | None,
+    output: str | None,
+    families: tuple[str, ...],
+    datasets: tuple[str, ...],
+    years: tuple[int | None, int | None],
+    search: str,
+) -> None:
+    """The architectures that come with archcost.
+
+    With --format html, a site of them: an index, and a page of each network.
+    """
+    narrowed = bool(families or datasets or search or years != (None, None))
+    if ctx.invoked_subcommand is not None:
+        if format_ or output or narrowed:
+            raise click.UsageError(
+                f"the options of archcost zoo {ctx.invoked_subcommand} stand behind it"
+            )
+        return
+    if output is None and format_ is None and not narrowed:
         click.echo(ctx.get_help())
+        return
+    if output in (None, "-") or (
+        str(output).lower().endswith((".html", ".htm")) and not Path(str(output)).is_dir()
+    ):
+        raise click.UsageError(
+            "a site is a folder: archcost zoo --format html -o FOLDER (archcost zoo list writes "
+            "tables)"
+        )
+    _site(ctx, output, families, datasets, years, search)
+
+
+def _site(
+    ctx: click.Context,
+    folder: str,
+    families: tuple[str, ...],
+    datasets: tuple[str, ...],
+    years: tuple[int | None, int | None],
+    search: str,
+) -> None:
+    """Write the site of the chosen networks."""
+    from archcost.page.folder import written_folder
+    from archcost.page.site import site_files
+    from archcost.sources.zoo import broken, select
+
+    chosen = select(families=families, datasets=datasets, years=years, search=search)
+    if not chosen:
+        tell("warning", "no network fits what was asked for")
+        ctx.exit(1)
+    for error in broken():
+        tell("warning", f"left out: {error}")
+    with _cleaning_up(), written_folder(folder) as new:
+        site_files(
+            chosen,
+            about(),
+            new,
+            progress=lambda made, total: progress(made, "Writing pages", total),
+            warn=lambda message: tell("warning", message),
+        )
+
+
+@contextmanager
+def _cleaning_up() -> Iterator[None]:
+    """Clean up where the process is ended or its terminal closed, as it does after Ctrl-C."""
+
+    def end(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    # What is ignored stays so: nohup asks for that.
+    before = {
+        number: signal.signal(number, end)
+        for number in numbers
+        if signal.getsignal(number) is signal.SIG_DFL
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @command.command(
@@ -58,37 +167,8 @@ Examples:
 Exit status 1: no network fits.
 """,
 )
-@click.option(
-    "--family",
-    "families",
-    type=AboutType("family"),
-    multiple=True,
-    metavar="NAME",
-    help="Only this family, by its name or what its networks' names begin with; repeatable.",
-)
-@click.option(
-    "--dataset",
-    "datasets",
-    type=AboutType("dataset"),
-    multiple=True,
-    metavar="NAME",
-    help="Only networks for this dataset, like CIFAR-10; repeatable.",
-)
-@click.option(
-    "--year",
-    "years",
-    type=YearsType(),
-    default=(None, None),
-    metavar="YEAR",
-    help="Only this year, or a range: 2014-2016, 2015-, -2012.",
-)
-@click.option(
-    "--search",
-    default="",
-    metavar="WORDS",
-    help="Only networks whose name, title, family, dataset or citation has these words in "
-    "a row; where there is none, each of them.",
-)
+@family_option
+@narrowing_options
 @click.option(
     "--sort",
     type=Choice(COLUMNS),
@@ -158,22 +238,23 @@ def show_(name: str, format_: str | None, output: str | None) -> None:
     those that it does not, with the reason.
     """
     from archcost.analysis import analyze
-    from archcost.ir import ArchcostError
-    from archcost.published.accuracies import published_accuracies
-    from archcost.published.tables import cells_of
-    from archcost.published.verdicts import judge
+    from archcost.published.about import published_about
     from archcost.report.zoo import ZooSheet
     from archcost.sources.zoo import find
 
+    format_ = chosen_format(SHOW_FORMATS, format_, output)
     entry = find(name)
-    sheet = ZooSheet(entry, analyze(entry.graph()), [], [])
-    try:  # broken data does not hide the network
-        for table, cell in cells_of(entry.name):
-            sheet.costs.append(judge(table, cell))
-        sheet.accuracies.extend(published_accuracies(entry.name))
-    except ArchcostError as error:
-        tell("warning", f"published numbers are left out: {error}")
-    if chosen_format(SHOW_FORMATS, format_, output) == "json":
+    analysis = analyze(entry.graph())
+    published = published_about(entry.name)
+    if published.problem:
+        tell("warning", published.problem)
+    if format_ == "html":
+        from archcost.report import model_report
+
+        show(model_report(analysis, by="layer"), format_, output, published=published)
+        return
+    sheet = ZooSheet(entry, analysis, published.costs, published.accuracies)
+    if format_ == "json":
         from archcost.report.json import dump
         from archcost.report.zoo import sheet_document
 

@@ -14,7 +14,7 @@ import sys
 from importlib import import_module
 
 import pytest
-from command_line import call, ok
+from command_line import call, completed, ok
 
 import archcost
 from archcost.cli.main import COMMANDS
@@ -123,6 +123,16 @@ def test_the_ending_says_the_format(tmp_path):
     ok("report", "lenet5", "--format", "csv", "-o", str(tmp_path / "out.json"))
     assert (tmp_path / "out.json").read_text().startswith("name,")
     assert ok("report", "lenet5", "-o", "-") == ok("report", "lenet5")
+    ok("report", "lenet5", "--by", "op", "-o", str(tmp_path / "out.htm"))
+    assert (tmp_path / "out.htm").read_text().startswith("<!DOCTYPE html>")
+
+
+@pytest.mark.parametrize("command", ["report lenet5", "compare lenet5", "zoo list", "operators"])
+def test_a_table_is_no_picture(tmp_path, command):
+    for name in ("out.svg", "out.PNG", "out.pdf"):
+        result = call(*command.split(), "-o", str(tmp_path / name))
+        refused(result, "would be a picture, which archcost diagram and archcost plot draw")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_nothing_is_left_where_a_file_cannot_be_written(tmp_path):
@@ -328,7 +338,7 @@ def test_broken_published_data_leaves_the_rest(monkeypatch):
     def broken(_model):
         raise PublishedError("tiny.yaml: a number is missing")
 
-    monkeypatch.setattr("archcost.published.tables.cells_of", broken)
+    monkeypatch.setattr("archcost.published.about.cells_of", broken)
     result = call("zoo", "show", "lenet5")
     assert result.exit_code == 0
     assert "60,000" in result.stdout
@@ -471,13 +481,7 @@ def test_completion_script(shell):
     ],
 )
 def test_completion(words, expected):
-    environment = {
-        "_ARCHCOST_COMPLETE": "bash_complete",
-        "COMP_WORDS": words,
-        "COMP_CWORD": str(len(words.split()) - 1),
-    }
-    result = call(env=environment)
-    assert {line.partition(",")[2] for line in result.stdout.splitlines()} == expected
+    assert completed(words) == expected
 
 
 def test_every_command_can_be_loaded():
