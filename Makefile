@@ -15,7 +15,7 @@ PINS := pyproject.toml constraints.txt
 WHEEL := build/wheel
 
 .DEFAULT_GOAL := help
-.PHONY: help report test lint format docs cross-check bench test-wheel clean
+.PHONY: help report test lint format docs pictures browser cross-check bench test-wheel clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,8 +23,18 @@ help:  ## list the targets
 report: $(CORE)  ## what SimpleNet costs, on a fresh machine with Python, git and make
 	@$(BIN)/archcost report simplenet
 
-test: lint  ## lint, types and the whole test suite
+test: lint browser  ## lint, types and the whole test suite
 	$(BIN)/pytest $(PYTEST_ARGS)
+
+AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo -n)
+
+# Where it can install none, the tests that need one are skipped, or fail where CI is set.
+browser: $(DEV)  ## a Chromium for tests/browser: Debian's, where none is found
+	@if ! $(BIN)/python tests/chromium.py && command -v apt-get > /dev/null; then \
+	  $(AS_ROOT) apt-get -qq update && $(AS_ROOT) env DEBIAN_FRONTEND=noninteractive \
+	  apt-get -qq install --no-install-recommends chromium fonts-liberation > /dev/null; \
+	  $(BIN)/python tests/chromium.py; \
+	fi || true
 
 lint: $(DEV)  ## ruff and mypy
 	$(BIN)/ruff check .
@@ -38,10 +48,11 @@ format: $(DEV)  ## put the code into the house's format
 # What stands between <!-- NAME:begin --> and <!-- NAME:end --> in a file is that of build/NAME.md.
 put = sed -i -e '/$(1):begin/,/$(1):end/{/$(1):/!d}' -e '/$(1):begin/r build/$(1).md' $(2)
 
-docs: $(DEV)  ## what is generated in docs/ and reports/
+docs: pictures  ## what is generated in docs/ and reports/
 	@mkdir -p build
 	$(BIN)/archcost operators --format markdown -o build/operators.md
 	$(call put,operators,docs/spec-language.md)
+	$(BIN)/python tests/recording.py
 	{ echo '```text'; COLUMNS=80 $(BIN)/archcost report simplenet; echo '```'; } > build/report.md
 	$(call put,report,README.md)
 	$(BIN)/archcost conventions --format markdown -o build/conventions.md
@@ -54,6 +65,16 @@ docs: $(DEV)  ## what is generated in docs/ and reports/
 	{ echo '<!-- made by: archcost reproduce --format markdown -->'; cat build/published.md; } \
 	  > reports/published-tables.md
 
+# Of a row "| [FILE](FILE) | `archcost COMMAND` |" the loop gets FILE and COMMAND.
+pictures: browser  ## the pictures in docs/
+	sed -nE 's/^\| \[(.+)\]\(.*\) \| `archcost (.*)` \|$$/\1 \2/p' docs/pictures/README.md \
+	| while read -r file command; do \
+	  $(BIN)/archcost $$command -o docs/pictures/$$file || exit; \
+	done
+	@mkdir -p build
+	$(BIN)/archcost report resnet50 -o build/resnet50.html
+	$(BIN)/python docs/pictures/page.py build/resnet50.html docs/pictures/page.png
+
 # Not part of `docs`: every program counts every network, which takes minutes.
 cross-check: $(PEERS)  ## every network of the zoo beside what other programs count
 	@mkdir -p build
@@ -65,7 +86,7 @@ bench: $(PEERS)  ## speed, beside the other counters
 	$(BIN)/pytest -s tests/benchmarks
 
 # The wheel comes from the source distribution, so nothing stale in build/ can get into it.
-test-wheel: $(DEV)  ## the test suite against an installed wheel, from another directory
+test-wheel: $(DEV) browser  ## the test suite against an installed wheel, from another directory
 	rm -rf $(WHEEL)
 	$(BIN)/python -m build --outdir $(WHEEL)/dist
 	$(PYTHON) -m venv $(WHEEL)/venv

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from click.testing import CliRunner
@@ -77,6 +79,34 @@ def test_docs(name: str, part: str, command: str) -> None:
     assert shown.strip() == printed.stdout.strip()
 
 
+def pictures() -> dict[str, str]:
+    """Each picture in docs/pictures with the command that its README says it is made by."""
+    readme = DOCS / "pictures" / "README.md"
+    text = readme.read_text(encoding="utf-8") if readme.exists() else ""
+    return dict(re.findall(r"^\| \[(.+)\]\(\1\) \| `archcost (.*)` \|$", text, re.MULTILINE))
+
+
+@pytest.mark.parametrize(("name", "command"), pictures().items())
+def test_pictures(name: str, command: str) -> None:
+    """They say what they would say today; where things stand depends on a system's fonts."""
+    printed = CliRunner().invoke(main, [*command.split(), "--format", "svg"])
+    assert printed.exit_code == 0
+    committed = (DOCS / "pictures" / name).read_text(encoding="utf-8")
+    texts = [sorted(ElementTree.fromstring(svg).itertext()) for svg in (committed, printed.stdout)]
+    assert texts[0] == texts[1]
+
+
+@pytest.mark.skipif(not DOCS.exists(), reason="the documents are not part of an installation")
+def test_every_picture_says_how_it_is_made() -> None:
+    folder = DOCS / "pictures"
+    assert {path.name for path in folder.glob("*.svg")} == set(pictures())
+    shown = "".join(
+        path.read_text(encoding="utf-8") for path in (TOP / "README.md", *DOCS.glob("*.md"))
+    )
+    names = set(re.findall(r"pictures/([\w-]+\.\w+)\)", shown))
+    assert names <= {path.name for path in folder.iterdir()}
+
+
 @pytest.mark.skipif(not DOCS.exists(), reason="the documents are not part of an installation")
 def test_the_numbers_of_the_guide_to_conventions() -> None:
     text = (DOCS / "conventions.md").read_text(encoding="utf-8")
@@ -102,6 +132,22 @@ def test_readme() -> None:
     printed = CliRunner(env={"COLUMNS": "80"}).invoke(main, ["report", "simplenet"])
     assert printed.exit_code == 0
     assert shown == f"\n```text\n{printed.stdout}```\n"
+
+
+@pytest.mark.skipif(not (TOP / "README.md").exists(), reason="not part of an installation")
+def test_the_reason_in_the_readme() -> None:
+    """Why SimpleNet is cheaper than VGG-16."""
+    text = " ".join((TOP / "README.md").read_text(encoding="utf-8").split())
+    simplenet, vgg = (archcost.analyze(archcost.load(name)) for name in ("simplenet", "vgg16"))
+    assert "Nearly nine tenths of VGG-16's parameters are in fully connected layers" in text
+    layers = [row for row in vgg.layers if row.op == "linear"]
+    assert 0.88 < sum(row.params for row in layers) / vgg.totals.params < 0.9
+    assert "SimpleNet has one, the size of its ten classes" in text
+    (layer,) = [row for row in simplenet.layers if row.op == "linear"]
+    assert layer.outputs == ((1, 10),)
+    for size, analysis in (("224x224", vgg), ("32x32", simplenet)):
+        assert size in text.partition("## Start")[0]
+        assert analysis.layers[0].outputs[0][2:] == tuple(map(int, size.split("x")))
 
 
 @pytest.mark.skipif(not (TOP / "README.md").exists(), reason="not part of an installation")
