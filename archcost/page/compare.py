@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from archcost.analysis.comparison import ComparisonError
 from archcost.page.figures import called, comparison_drawn
-from archcost.page.shell import About, page, safe
+from archcost.page.shell import About, page, safe, template_environment
 from archcost.page.tables import WORTH_FILTERING, grid
 from archcost.plot.bundle import data_text
 from archcost.report.compare import column_of, compare_table
@@ -37,6 +37,7 @@ def compare_page(
     Raises:
         MissingLibraryError: Jinja2 is not installed.
     """
+    template_environment()  # without it there is no page: said at once, and alone
     figures, problem = comparison_drawn(report, warn)
     names = [network.name for network in report.networks]
     title = f"{len(names)} networks compared"

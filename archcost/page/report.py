@@ -11,7 +11,7 @@ from archcost.conventions import CONVENTIONS, convention
 from archcost.page.citation import bibtex, links
 from archcost.page.figures import model_drawn
 from archcost.page.network import drawings, style
-from archcost.page.shell import About, page, safe
+from archcost.page.shell import About, page, safe, template_environment
 from archcost.page.tables import grid
 from archcost.page.views import views
 from archcost.plot.bundle import data_text
@@ -60,6 +60,7 @@ def report_page(
     Raises:
         MissingLibraryError: Jinja2 is not installed.
     """
+    template_environment()  # without it there is no page: said at once, and alone
     graph = report.analysis.graph
     with ThreadPoolExecutor(max_workers=1) as pool:
         # Graphviz is a process of its own: the rest is done while it works.

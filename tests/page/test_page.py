@@ -255,13 +255,17 @@ def test_points_of_a_comparison_have_rows(tmp_path):
 # --- what is missing ------------------------------------------------------------------------------
 
 
-def test_without_jinja2(monkeypatch, tmp_path):
+@pytest.mark.parametrize("plotly", [True, False])
+def test_without_jinja2(monkeypatch, tmp_path, plotly):
+    if not plotly:  # nothing is said of it where there is no page at all
+        bundle.script.cache_clear()
+        monkeypatch.setattr(bundle, "find_spec", lambda name: None)
     monkeypatch.setitem(sys.modules, "jinja2", None)
     monkeypatch.setitem(sys.modules, "markupsafe", None)
     from archcost.page import shell
 
     shell.template_environment.cache_clear()
-    for command in ("report lenet5", "zoo list --family lenet"):
+    for command in ("report lenet5", "compare lenet5 lenet1", "zoo list --family lenet"):
         result = call(*command.split(), "-o", str(tmp_path / "x.html"))
         assert result.exit_code == 2
         assert result.stderr.count("\n") == 1
