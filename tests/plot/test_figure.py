@@ -86,6 +86,7 @@ def test_the_document_holds_everything() -> None:
     assert data["panels"][0]["y"]["categories"] == ["x", "x"]
 
 
+@pytest.mark.skipif(not DOCS.exists(), reason="the documents are not part of an installation")
 @pytest.mark.parametrize(
     "cls", [Figure, Panel, Axis, Points, Line, Bars, Note, module.Sizes], ids=lambda c: c.__name__
 )
