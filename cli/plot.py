@@ -23,6 +23,7 @@ from .options import (
     Number,
     ParamType,
     model_options,
+    output_options,
     together,
 )
 from .output import tell, write
@@ -152,21 +153,7 @@ drawing_options = together(
         "--height", type=Number(2.5, 100), metavar="INCHES", help="[as high as it needs to be]"
     ),
     click.option("--title", metavar="TEXT", help="Another title."),
-    click.option(
-        "--format",
-        "format_",
-        type=Choice(FORMATS),
-        metavar="FORMAT",
-        help=f"{', '.join(FORMATS)}.  [by FILE's ending, else {FORMATS[0]}]",
-    ),
-    click.option(
-        "-o",
-        "--output",
-        type=click.Path(),  # which completes to files
-        metavar="FILE",
-        help="Write to FILE, which is replaced when all is written.  [standard output, unless "
-        "that is a terminal]",
-    ),
+    output_options(*FORMATS),
     _in_one,
 )
 """What makes a :class:`Drawing`, which the command takes as ``drawing``."""

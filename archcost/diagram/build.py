@@ -42,7 +42,7 @@ from archcost.report.format import count, decimal_bytes, exact, shortened, unkno
 from archcost.report.palette import ThemeName, ink_on
 
 MOST_EDGES: Final = 5000
-"""What Graphviz lays out in half a minute."""
+"""Beyond that Graphviz is not even asked: its time grows faster than their number."""
 WIDEST: Final = 4.5
 THINNEST: Final = 0.8
 """Widths of edges, in points."""
