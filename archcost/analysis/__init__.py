@@ -2,8 +2,10 @@
 
 from archcost.analysis.memory import (
     ForwardMemory,
+    Lifetime,
     TrainingMemory,
     forward_memory,
+    lifetimes,
     training_memory,
     weight_bytes,
 )
@@ -17,6 +19,7 @@ __all__ = [
     "Analysis",
     "ForwardMemory",
     "LayerCost",
+    "Lifetime",
     "ReceptiveField",
     "Totals",
     "TrainingMemory",
@@ -25,6 +28,7 @@ __all__ = [
     "depth",
     "depths",
     "forward_memory",
+    "lifetimes",
     "receptive_fields",
     "storage_bytes",
     "training_memory",

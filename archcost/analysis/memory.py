@@ -52,6 +52,15 @@ class TrainingMemory(NamedTuple):
         return self.weights + self.gradients + self.optimizer + self.activations
 
 
+class Lifetime(NamedTuple):
+    """When a storage of ``nbytes`` is there: made by node number ``made`` (-1: the caller's input)
+    and read last by number ``last``; that is the number of nodes where the caller holds it."""
+
+    nbytes: int
+    made: int
+    last: int
+
+
 def weight_bytes(graph: Graph) -> int:
     """Bytes of all parameters and buffers, a shared one once, and of those that no node reads."""
     if graph.shares or graph.unread:
@@ -97,6 +106,22 @@ def forward_memory(
         return ForwardMemory(weights, alive, "", ())
     peak = max(timeline)
     return ForwardMemory(weights, peak, graph.nodes[timeline.index(peak)].name, tuple(timeline))
+
+
+def lifetimes(
+    graph: Graph, *, inplace: bool = False, fold_norm: bool = False
+) -> tuple[Lifetime, ...]:
+    """The storages of a forward pass, in the order in which they are made.
+
+    They are what :func:`forward_memory` adds up, by the same rules and with the same arguments.
+    """
+    absent = _folded(graph) if fold_norm else set()
+    storage = _Storage(graph, training=False, inplace=inplace, absent=absent)
+    position = {value: index for index, node in enumerate(graph.nodes) for value in node.outputs}
+    return tuple(
+        Lifetime(nbytes, position.get(origin, -1), storage.last[origin])
+        for origin, nbytes in storage.size.items()
+    )
 
 
 def training_memory(graph: Graph, *, optimizer: Optimizer = "sgd") -> TrainingMemory:

@@ -151,6 +151,13 @@ class Graph:
         """Dimension 0 of the first input that has one; 1 where none has."""
         return next((value.shape[0] for value in self.inputs if value.shape), 1)
 
+    @property
+    def dtype(self) -> str:
+        """What the network computes in: the dtype of its first floating-point tensor, inputs first;
+        where there is none, of its first tensor."""
+        dtypes = [value.type.dtype for value in self.values()]
+        return next((dtype for dtype in dtypes if dtype in FLOATS), dtypes[0])
+
     def node(self, name: str) -> Node:
         """The node of that name. Raises KeyError."""
         return self._by_name[name]

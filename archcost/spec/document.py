@@ -82,7 +82,7 @@ class Mapping(Node):
         self.items: list[Node] = []
 
 
-def _compose(text: str, file: str) -> Node | None:
+def _compose(text: str, file: str, what: str) -> Node | None:
     """The root node of the one document in ``text``; None where there is none."""
     # libyaml compares each %TAG directive with all others; tags are refused anyway.
     if text.count("%TAG") > MAX_DIRECTIVES:
@@ -110,7 +110,7 @@ def _compose(text: str, file: str) -> Node | None:
             if kind is yaml.DocumentStartEvent and root is not None:
                 mark = event.start_mark
                 raise SpecError(
-                    "a second document begins; a spec is one document",
+                    f"a second document begins; a {what} is one document",
                     Mark(file, mark.line + 1, mark.column + 1),
                 )
             if not issubclass(kind, yaml.NodeEvent):
@@ -120,7 +120,7 @@ def _compose(text: str, file: str) -> Node | None:
             count += 1
             if count > MAX_NODES:
                 raise SpecError(
-                    f"the spec has more than {MAX_NODES} nodes", Mark(file, line, column)
+                    f"the {what} has more than {MAX_NODES} nodes", Mark(file, line, column)
                 )
             if kind is yaml.AliasEvent:
                 found = anchors.get(event.anchor)
@@ -134,7 +134,7 @@ def _compose(text: str, file: str) -> Node | None:
             else:
                 if event.tag is not None and event.tag != "!":
                     raise SpecError(
-                        f"the tag {event.tag!r:.60} is not allowed: a spec is plain data",
+                        f"the tag {event.tag!r:.60} is not allowed: a {what} is plain data",
                         Mark(file, line, column),
                     )
                 if kind is yaml.ScalarEvent:
@@ -177,16 +177,22 @@ def _place(text: str, error: yaml.reader.ReaderError, file: str) -> Mark:
 
 
 class Document:
-    """One YAML document and the ways to read its nodes with good messages."""
+    """One YAML document and the ways to read its nodes with good messages.
 
-    def __init__(self, text: str, file: str) -> None:
+    ``what`` it is and has, for messages.
+    """
+
+    def __init__(
+        self, text: str, file: str, what: str = "spec", has: str = "name, input, layers"
+    ) -> None:
         self.file = file
+        self.what = what
         self._visits = 0
         if len(text) > MAX_BYTES:
-            raise SpecError(f"a spec of {len(text)} characters, at most {MAX_BYTES}", file)
-        root = _compose(text, file)
+            raise SpecError(f"a {what} of {len(text)} characters, at most {MAX_BYTES}", file)
+        root = _compose(text, file, what)
         if root is None:
-            raise SpecError("the file is empty; expected a mapping with name, input, layers", file)
+            raise SpecError(f"the file is empty; expected a mapping with {has}", file)
         self.root: Node = root
 
     def mark(self, node: Node) -> Mark:
@@ -200,7 +206,9 @@ class Document:
         # Counted at each visit, not each node: an alias is visited as often as it is used.
         self._visits += 1
         if self._visits > MAX_NODES:
-            raise self.error(node, f"the spec has more than {MAX_NODES} nodes, aliases expanded")
+            raise self.error(
+                node, f"the {self.what} has more than {MAX_NODES} nodes, aliases expanded"
+            )
 
     def scalar(self, node: Node) -> Any:
         """The value of a scalar node: None, bool, int, float or str."""

@@ -58,7 +58,7 @@ def to_torch(graph: Graph) -> GraphModule:
         TargetError: torch cannot execute a node.
         MissingFrameworkError: torch is not installed.
     """
-    _need_torch()
+    need_torch()
     from archcost.targets.torch import GraphModule
 
     return GraphModule(graph)
@@ -75,13 +75,14 @@ def torch_source(graph: Graph) -> str:
         TargetError: torch cannot execute a node, or what executes it cannot be written down.
         MissingFrameworkError: torch is not installed.
     """
-    _need_torch()
+    need_torch()
     from archcost.targets.torch_code.file import source
 
     return source(graph)
 
 
-def _need_torch() -> None:
+def need_torch() -> None:
+    """Raises MissingFrameworkError where torch is not installed."""
     if not find_spec("torch"):
         raise MissingFrameworkError("PyTorch is not installed: pip install 'archcost[torch]'")
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -40,6 +41,10 @@ class Step(NamedTuple):
             result = call(*tensors)
             tensors = (result,) if isinstance(result, Tensor) else tuple(result)
         return tensors
+
+
+Watch = Callable[[Step, tuple[Tensor, ...]], object]
+"""Is told of a step that has run and of its outputs."""
 
 
 class Scope(nn.Module):
@@ -95,6 +100,7 @@ class GraphModule(Scope):
         kept = {*graph.inputs, *graph.outputs}
         self._inputs = len(graph.inputs)
         self._outputs = tuple(places[value] for value in graph.outputs)
+        self._unmade = (None,) * (len(places) - self._inputs)
         shared: dict[Parameter, Tensor] = {}
         steps = []
         for node in graph:
@@ -120,23 +126,42 @@ class GraphModule(Scope):
 
     def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
         """The graph's outputs, by its inputs in their order: a tensor if it has one output."""
+        results = self._run(inputs, None)
+        return results[0] if len(results) == 1 else results
+
+    def watched(self, watch: Watch, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """The graph's outputs; ``watch`` is told of each step and what it gave, before what nobody
+        reads afterwards is dropped."""
+        return self._run(inputs, watch)
+
+    def _run(self, inputs: tuple[Tensor, ...], watch: Watch | None) -> tuple[Tensor, ...]:
         if len(inputs) != self._inputs:
             raise TypeError(f"the network has {self._inputs} inputs, {len(inputs)} were given")
-        live = dict(enumerate(inputs))
+        # No name but `live` holds a tensor while a step runs: what is dropped is free.
+        live: list[Any] = [*inputs, *self._unmade]
         # Where tensors are made that come of no other.
         device = inputs[0].device if inputs else self.device
         for step in self.steps:
-            if step.inputs:
-                outputs = step.run(*(live[place] for place in step.inputs))
+            _, calls, places, made, dropped = step
+            if len(calls) == len(places) == len(made) == 1:  # most are so: the short way
+                live[made[0]] = calls[0](live[places[0]])
+                if not isinstance(live[made[0]], Tensor):
+                    (live[made[0]],) = live[made[0]]
+            elif places:
+                _put(live, made, step.run(*[live[place] for place in places]))
             else:
                 with device:
-                    outputs = step.run()
-            live.update(zip(step.outputs, outputs, strict=True))
-            del outputs
-            for place in step.dropped:
-                del live[place]
-        results = tuple(live[place] for place in self._outputs)
-        return results[0] if len(results) == 1 else results
+                    _put(live, made, step.run())
+            if watch is not None:
+                watch(step, tuple([live[place] for place in made]))
+            for place in dropped:
+                live[place] = None
+        return tuple([live[place] for place in self._outputs])
+
+
+def _put(live: list[Any], places: tuple[int, ...], tensors: tuple[Tensor, ...]) -> None:
+    for place, tensor in zip(places, tensors, strict=True):
+        live[place] = tensor
 
 
 def _own_part(node: Node, step: Step) -> Op:

@@ -13,7 +13,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from torch_execution import StorageTracker, TorchNet, small_graphs
 
 import archcost
-from archcost.analysis import analyze, forward_memory, training_memory, weight_bytes
+from archcost.analysis import (
+    analyze,
+    forward_memory,
+    lifetimes,
+    training_memory,
+    weight_bytes,
+)
 from archcost.ir import Graph, GraphBuilder, Node, Op, Parameter, TensorType, Value
 from archcost.ir.arguments import DTypeName
 from archcost.ir.op import operator
@@ -307,6 +313,21 @@ def chain(*operators: Op, shape: tuple[int, ...] = (1, 4, 8, 8)) -> Graph:
 
 
 KB = 4 * 8 * 8 * 4  # bytes of the chains' tensors
+
+
+@settings(max_examples=30)
+@given(networks, st.booleans(), st.booleans())
+def test_lifetimes_are_what_forward_memory_adds_up(
+    graph: Graph, inplace: bool, fold_norm: bool
+) -> None:
+    storages = lifetimes(graph, inplace=inplace, fold_norm=fold_norm)
+    assert [storage.made for storage in storages] == sorted(storage.made for storage in storages)
+    alive = [
+        sum(storage.nbytes for storage in storages if storage.made <= index <= storage.last)
+        for index in range(len(graph.nodes))
+    ]
+    memory = forward_memory(graph, inplace=inplace, fold_norm=fold_norm)
+    assert tuple(alive) == memory.timeline
 
 
 def test_a_graph_without_nodes() -> None:

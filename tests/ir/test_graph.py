@@ -85,6 +85,15 @@ def test_costs_are_linear_in_the_batch(name: str, batch: int) -> None:
     assert graph.inputs[0].shape[0] == 1  # the graph itself stays
 
 
+def test_the_dtype_is_what_it_computes_in() -> None:
+    assert archcost.load("lenet5").dtype == "fp32"
+    assert archcost.load("lenet5", dtype="bf16").dtype == "bf16"
+    builder = GraphBuilder("words")
+    words = builder.input("words", TensorType((1, 4), "int64"))
+    (vectors,) = builder.add(make("embedding", count=8, width=2), [words], "vectors")
+    assert builder.build({"vectors": vectors}).dtype == "fp32"
+
+
 @settings(max_examples=40)
 @given(small_graphs(KINDS), st.integers(1, 3))
 def test_rebuilding_on_the_same_inputs_changes_nothing(graph: Graph, batch: int) -> None:

@@ -127,3 +127,17 @@ def test_the_networks_dtype_is_its_parameters() -> None:
     with torch.device("meta"):
         net = to_torch(graph)
     assert {p.dtype for p in net.parameters()} == {torch.bfloat16}
+
+
+def test_a_watched_pass_is_the_pass():
+    graph = archcost.load("squeezenet")
+    net = to_torch(graph).eval()
+    x = torch.rand(graph.inputs[0].shape)
+    seen = []
+    with torch.no_grad():
+        (y,) = net.watched(lambda step, made: seen.append((step, [m.shape for m in made])), x)
+        assert torch.equal(y, net(x))
+    assert [step.name for step, _ in seen] == [node.name for node in graph.nodes]
+    assert [tuple(map(tuple, shapes)) for _, shapes in seen] == [
+        tuple(value.shape for value in node.outputs) for node in graph.nodes
+    ]
