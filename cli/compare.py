@@ -19,6 +19,7 @@ from .options import (
     suggestion,
 )
 from .output import about, chosen_format, show, tell, write
+from .timing import Devices, device_options, estimates, measurements
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,6 +58,12 @@ COLUMNS: Final = (
     "receptive_field",
     "accuracy",
 )
+TIMES: Final = tuple(
+    f"{how}_{what}"
+    for how in ("estimated", "measured")
+    for what in ("seconds", "samples_per_second")
+)
+"""Those that --device and --measured add."""
 
 
 class ColumnType(ParamType):
@@ -67,7 +74,7 @@ class ColumnType(ParamType):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        return completions(("name", *COLUMNS), incomplete)
+        return completions(("name", *COLUMNS, *TIMES), incomplete)
 
 
 class ColumnsType(ParamType):
@@ -86,7 +93,7 @@ class ColumnsType(ParamType):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         before, comma, begun = incomplete.rpartition(",")
-        found = completions(COLUMNS, begun)
+        found = completions((*COLUMNS, *TIMES), begun)
         for item in found:
             item.value = f"{before}{comma}{item.value}"
         return found
@@ -133,6 +140,7 @@ Examples:
   archcost compare before.yaml after.yaml --columns params,macs,peak_memory
   archcost compare alexnet vgg16 --convention netscope-2016 --format csv
   archcost compare simplenet simplenet-310k --layers
+  archcost compare 'mobilenet*' resnet50 --device rtx3090 --batch 64
 
 docs/compare.md says what the columns are. Exit status 1: no network fits.
 """,
@@ -153,6 +161,14 @@ docs/compare.md says what the columns are. Exit status 1: no network fits.
     type=AccuracyType(),
     metavar="DATASET",
     help="Also the best published accuracy on DATASET; of ImageNet top-1, or ImageNet:top5.",
+)
+@device_options("Also latency and throughput, estimated on this device", several=True)
+@click.option(
+    "--measured",
+    "measured_path",
+    type=click.Path(),
+    metavar="FILE",
+    help="Also latency and throughput as archcost measure --record FILE measured them.",
 )
 @click.option(
     "--reference",
@@ -201,6 +217,8 @@ def command(
     networks: Networks,
     columns: tuple[str, ...],
     accuracy: tuple[str, int] | None,
+    devices: Devices,
+    measured_path: str | None,
     reference: str | None,
     sort: str | None,
     reverse: bool,
@@ -232,6 +250,8 @@ def command(
         )
     if layers:
         besides: dict[str, Any] = {"--columns": columns, "--accuracy": accuracy, "--sort": sort}
+        besides |= {"--device": devices.names, "--fused": devices.fused}
+        besides |= {"--measured": measured_path}
         besides |= {"--reference": reference, "--reverse": reverse, "--pareto": pareto}
         for option, given in {**besides, "--convention": convention_name}.items():
             if given:
@@ -263,6 +283,7 @@ def command(
         dataset=dataset,
         top=top,
         **published,
+        **_times(found, devices, measured_path),
     )
     if format_ == "json":
         write(dump(compare_document(report)), output)
@@ -295,6 +316,29 @@ def _published(
         "accuracies": best_accuracies(networks, dataset, top=top),
         "rated": rated_families(dataset, top=top),
     }
+
+
+def _times(
+    found: Mapping[str, Analysis], devices: Devices, measured_path: str | None
+) -> dict[str, Any]:
+    """The columns of times that were asked for, and what is to be said of them, as
+    :func:`~archcost.report.compare.compare_report` takes them."""
+    from archcost.report import compare_times
+
+    extras, remarks = [], []
+    if devices.found():
+        on = estimates(found, devices)
+        extras += compare_times.estimated(on)
+        remarks += compare_times.estimate_remarks(on, found, fused=devices.fused)
+    if measured_path is not None:
+        from archcost.measure.matching import in_words, setups_of
+
+        records = measurements(found, measured_path)
+        setups = setups_of(records.values())
+        extras += compare_times.measured(records, setups)
+        if setups:
+            remarks += compare_times.measure_remarks([in_words(setup) for setup in setups])
+    return {"extras": extras, "remarks": remarks}
 
 
 def _layers(

@@ -9,6 +9,7 @@ import click
 
 from .options import Choice, Loading, model_argument, model_options, output_options
 from .output import refuse_a_terminal, spare_the_model, write
+from .timing import Devices, device_options
 
 if TYPE_CHECKING:
     from archcost.analysis import Analysis
@@ -24,7 +25,7 @@ BINARY: Final = ("png", "pdf")
 PICTURES: Final = ("svg", "png", "pdf")
 STYLES: Final = ("graph", "volumes")
 LEVELS: Final = ("stage", "block", "layer")
-COLORS: Final = ("op", "macs", "params", "activations", "memory")
+COLORS: Final = ("op", "macs", "params", "activations", "memory", "time")
 DIRECTIONS: Final = ("down", "right")
 THEMES: Final = ("light", "dark")
 ALL: Final = "all"
@@ -37,6 +38,7 @@ Examples:
   archcost diagram resnet50 -o resnet50.svg
   archcost diagram googlenet --level layer -o googlenet.pdf
   archcost diagram vgg16 --color-by params --theme dark -o vgg16.png
+  archcost diagram mobilenet-v1 --color-by time --device rtx3090 -o time.svg
   archcost diagram resnet152 --level block --unfold conv4_x -o resnet152.svg
   archcost diagram squeezenet --direction right --format mermaid
   archcost diagram simplenet --style volumes -o simplenet.svg
@@ -68,8 +70,9 @@ docs/diagram.md says how to read them.
     metavar="WHAT",
     default="op",
     help="op: by kind of layer; macs, params, activations, memory: the more, the darker (lighter "
-    "on dark ground).  [op]",
+    "on dark ground); time: estimated on --device.  [op]",
 )
+@device_options("With --color-by time: the device")
 @click.option(
     "--unfold",
     multiple=True,
@@ -108,6 +111,7 @@ def command(
     model: str,
     style: str,
     color_by: str,
+    devices: Devices,
     theme: str,
     loading: Loading,
     format_: str | None,
@@ -128,13 +132,21 @@ def command(
     if style == "volumes" and given:
         name = next(iter(given)).replace("_", "-")
         raise click.UsageError(f"--{name} is for --style graph")
+    if (color_by == "time") != bool(devices.names):
+        raise click.UsageError("--color-by time and --device go together")
+    if color_by == "time" and style == "volumes":
+        raise click.UsageError("--color-by time is for --style graph")
     if given.get("every_layer") and given.get("level", "layer") != "layer":
         raise click.UsageError("--every-layer is for --level layer")
     spare_the_model(model, output)
     from archcost.analysis import analyze
 
     analysis = analyze(loading.graph(model))
-    look = {"color_by": color_by, "theme": theme}
+    look: dict[str, Any] = {"color_by": color_by, "theme": theme}
+    estimate = devices.estimate(analysis.graph)
+    if estimate is not None:
+        look["times"] = {layer.node: layer.seconds for layer in estimate.layers}
+        look["where"] = f"estimated on {estimate.device.name} in {estimate.dtype}"
     draw = _volumes if style == "volumes" else _graph
     write(draw(analysis, format_, look, given), output)
 

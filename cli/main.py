@@ -17,8 +17,9 @@ from .output import ARGUMENTS, tell
 # A command NAME is the object `command` in the module beside this one that has its name; a module
 # is imported when its command is used.
 COMMANDS: Final = (
-    *("report", "compare", "diagram", "plot", "conventions"),
-    *("reproduce", "export", "zoo", "operators", "completion"),
+    *("report", "compare", "diagram", "plot", "estimate", "measure"),
+    *("calibrate", "validate", "speeds", "devices", "conventions", "reproduce"),
+    *("export", "zoo", "operators", "completion"),
 )
 
 REFUSED: Final = 2
@@ -142,6 +143,8 @@ Examples:
   archcost compare simplenet vgg16 --reference vgg16
   archcost diagram resnet50 -o resnet50.svg
   archcost plot depth simplenet vgg16 -o depth.pdf
+  archcost estimate mobilenet-v1 --device rtx3090 --batch 64
+  archcost measure mobilenet-v1 --batch 1,8
   archcost conventions resnet50
   archcost reproduce simplenet/appendix
   archcost export simplenet --to torch -o simplenet.py

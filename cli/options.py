@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import click
@@ -25,6 +26,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 DTYPES: Final = ("fp64", "fp32", "tf32", "fp16", "bf16", "fp8")
 YEARS: Final = re.compile(r"([0-9]{4})?(?:(-)([0-9]{4})?)?\Z")
 WHOLE: Final = "none"
+PLACE: Final = re.compile(r"cpu|cuda(:[0-9]{1,3})?")
+"""Where passes are run."""
+MOST_BATCHES: Final = 100
+LARGEST_BATCH: Final = 2**20
 
 
 def suggestion(name: str, names: Iterable[str]) -> str:
@@ -74,6 +79,10 @@ class Choice(ParamType):
         return completions(self.choices, incomplete)
 
 
+MOST_THREADS: Final = 1024
+"""Many more and torch ends the process, as the system refuses them."""
+
+
 class Integer(click.IntRange):
     """click says that a word is "not a valid integer range"."""
 
@@ -81,7 +90,17 @@ class Integer(click.IntRange):
 
 
 class Number(click.FloatRange):
+    """click takes nan and inf, too."""
+
     name = "number"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        number: float = super().convert(value, param, ctx)
+        if not isfinite(number):
+            self.fail(f"{value!r:.60} is no number to compute with", param, ctx)
+        return number
 
 
 class NetworkType(ParamType):
@@ -111,6 +130,22 @@ class ModelType(NetworkType):
         from click.shell_completion import CompletionItem
 
         found = super().shell_complete(ctx, param, incomplete)
+        return found or [CompletionItem(incomplete, type="file")]
+
+
+class DeviceType(ParamType):
+    """A device's name or file, as text; completes to names, else to aliases, else to files."""
+
+    name = "device"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        from archcost.hardware.files import aliases, names
+
+        found = completions(names(), incomplete) or completions(aliases(), incomplete)
         return found or [CompletionItem(incomplete, type="file")]
 
 
@@ -181,6 +216,47 @@ class BatchType(Integer):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         return value if value == WHOLE else super().convert(value, param, ctx)
+
+
+class BatchesType(ParamType):
+    """Batch sizes with commas between."""
+
+    name = "batches"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        words = [word.strip() for word in value.split(",")]
+        if not all(word.isdecimal() and 1 <= int(word[:9]) <= LARGEST_BATCH for word in words):
+            self.fail(
+                f"{value!r:.60} is no list of batch sizes; expected some like 1,8,64, each from 1 "
+                f"to {LARGEST_BATCH:,}",
+                param,
+                ctx,
+            )
+        batches = tuple(sorted({int(word[:9]) for word in words}))
+        if len(batches) > MOST_BATCHES:
+            self.fail(f"more than {MOST_BATCHES} batch sizes", param, ctx)
+        return batches
+
+
+class DtypesType(ParamType):
+    """Floating-point types with commas between."""
+
+    name = "dtypes"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        if isinstance(value, tuple):
+            return value
+        words = tuple(dict.fromkeys(word.strip() for word in value.split(",")))
+        for word in words:
+            if word not in DTYPES:
+                self.fail(f"no dtype {word!r:.60}{suggestion(word, DTYPES)}", param, ctx)
+        return words
 
 
 class SettingType(ParamType):
@@ -288,50 +364,59 @@ class Loading(NamedTuple):
 
 
 def _in_one(function: Callable[..., Any]) -> Callable[..., Any]:
-    """``function``, which takes the model options as one :class:`Loading`, by the single ones."""
+    """``function``, which takes the model options as one :class:`Loading`, by the single ones.
+
+    Those that a command does not have stay as they are.
+    """
 
     @wraps(function)
     def command(*args: Any, **kwargs: Any) -> Any:
-        loading = Loading(**{name: kwargs.pop(name) for name in Loading._fields})
+        given = {name: kwargs.pop(name) for name in Loading._fields if name in kwargs}
+        loading = Loading(**given)
         return function(*args, loading=loading, **kwargs)
 
     return command
 
 
+_input_option = click.option(
+    "--input",
+    "inputs",
+    type=InputType(),
+    multiple=True,
+    metavar="SHAPE",
+    help="Input shape without the batch, like 3x224x224; once for each input. Of a PyTorch "
+    "model also with a dtype, 128:int64, and by name, mask=128:bool.",
+)
+_set_option = click.option(
+    "--set",
+    "settings",
+    type=SettingType(),
+    multiple=True,
+    metavar="KEY=VALUE",
+    callback=_once,
+    help="Set one of a spec's parameters (archcost zoo show MODEL lists them); repeatable.",
+)
+_arg_option = click.option(
+    "--arg",
+    "arguments",
+    type=SettingType(),
+    multiple=True,
+    metavar="KEY=VALUE",
+    callback=_once,
+    help="Argument of the PyTorch factory that MODEL names; repeatable.",
+)
+shape_options = together(_input_option, _set_option, _arg_option, _in_one)
+"""The model options but for the batch and the dtype, of which a command takes several."""
 model_options = together(
-    click.option(
-        "--input",
-        "inputs",
-        type=InputType(),
-        multiple=True,
-        metavar="SHAPE",
-        help="Input shape without the batch, like 3x224x224; once for each input. Of a PyTorch "
-        "model also with a dtype, 128:int64, and by name, mask=128:bool.",
-    ),
+    _input_option,
     click.option(
         "--batch",
         type=BatchType(),
         metavar="N",
         help="Batch size; none: the shapes that a PyTorch model gets have it.  [1]",
     ),
-    click.option(
-        "--set",
-        "settings",
-        type=SettingType(),
-        multiple=True,
-        metavar="KEY=VALUE",
-        callback=_once,
-        help="Set one of a spec's parameters (archcost zoo show MODEL lists them); repeatable.",
-    ),
-    click.option(
-        "--arg",
-        "arguments",
-        type=SettingType(),
-        multiple=True,
-        metavar="KEY=VALUE",
-        callback=_once,
-        help="Argument of the PyTorch factory that MODEL names; repeatable.",
-    ),
+    _set_option,
+    _arg_option,
     click.option(
         "--dtype",
         type=Choice(DTYPES),

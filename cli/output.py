@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
 import os
-import shlex
-import shutil
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -23,10 +22,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 NARROWEST = 20
+DEFAULT_HEIGHT = 25
 ALSO: Final = {".htm": ".html", ".markdown": ".md"}
 """Endings of files that mean the same as that of a format."""
 PICTURES: Final = (".svg", ".png", ".pdf")
 """Endings that no table has: text in such a file would be a broken picture."""
+PLAIN: Final = "archcost.plain"
+IN_ASCII: Final = {"µ": "u", "–": "-"}
+"""Letters without which a text reads otherwise: ``3 ?s`` could be any time."""
 ARGUMENTS = "archcost.arguments"
 """Under this key the context has the command line, as a list of words."""
 
@@ -79,6 +82,18 @@ def chosen_format(formats: Sequence[str], format_: str | None, output: str | Non
     return formats[0]
 
 
+def refuse_a_closed_folder(*paths: str | None) -> None:
+    """Refuse files that cannot be written, before what goes there takes minutes to make."""
+    for path in paths:
+        if path in (None, "-"):
+            continue
+        folder = Path(str(path)).absolute().parent
+        if not folder.is_dir():
+            raise click.UsageError(f"cannot write {path!r:.300}: there is no such folder")
+        if not os.access(folder, os.W_OK):
+            raise click.UsageError(f"cannot write {path!r:.300}: its folder is read-only")
+
+
 def refuse_a_terminal(what: str, output: str | None) -> None:
     """Refuse to write ``what`` (``a PNG``) where people would have to read it."""
     if output in (None, "-") and sys.stdout is not None and sys.stdout.isatty():
@@ -119,6 +134,8 @@ def page(thing: ModelReport | Document | Table, **options: Any) -> str:
 
 def about() -> About:
     """What a page says of how it was made: the same wherever and however it was written."""
+    import shlex
+
     from archcost import __version__
     from archcost.page import About
 
@@ -133,17 +150,27 @@ def about() -> About:
     return About(shlex.join(["archcost", *words, "--format", "html"]), __version__)
 
 
-def progress(things: Iterable[T], what: str, total: int | None = None) -> Iterable[T]:
+def progress(
+    things: Iterable[T], what: str, total: int | None = None, *, still: bool = False
+) -> Iterable[T]:
     """``things``, one after the other, with a bar on standard error where that is a terminal.
 
-    ``total`` says how many there are where they do not know it themselves.
+    ``total`` says how many there are where they do not know it themselves. A ``still`` bar is drawn
+    between them only: no thread of it runs beside what is being timed.
     """
     if sys.stderr is None or not sys.stderr.isatty():
         return things
     from rich.console import Console
     from rich.progress import track
 
-    return track(things, what, total, console=Console(stderr=True), transient=True)
+    return track(
+        things,
+        what,
+        total,
+        console=Console(stderr=True),
+        transient=True,
+        auto_refresh=not still,
+    )
 
 
 def write(content: str | bytes, output: str | None = None) -> None:
@@ -172,12 +199,22 @@ def to_terminal(view: RenderableType) -> None:
     def show() -> None:
         # rich itself would believe COLUMNS=0, ask the terminal behind stdin or stderr for its
         # width, and take 80 where TERM is dumb and no height is given.
-        blind = not sys.stdout.isatty() and "COLUMNS" not in os.environ
-        size = shutil.get_terminal_size((DEFAULT_WIDTH, 25))
-        width = DEFAULT_WIDTH if blind else max(size.columns, NARROWEST)
-        Patient(file=sys.stdout, width=width, height=size.lines).print(view)
+        width, height = DEFAULT_WIDTH, DEFAULT_HEIGHT
+        if sys.stdout.isatty() or "COLUMNS" in os.environ:
+            import shutil  # it brings three libraries of compression
+
+            columns, height = shutil.get_terminal_size((width, height))
+            width = max(columns, NARROWEST)
+        Patient(file=sys.stdout, width=width, height=height).print(view)
 
     _to_stdout(show)
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    """What stands for letters that an encoding lacks."""
+    assert isinstance(error, UnicodeEncodeError)
+    lacking = error.object[error.start : error.end]
+    return "".join(IN_ASCII.get(letter, "?") for letter in lacking), error.end
 
 
 def _to_stdout(action: Callable[[], object]) -> None:
@@ -187,7 +224,8 @@ def _to_stdout(action: Callable[[], object]) -> None:
         raise OutputError("cannot write to standard output: it is closed")
     # A letter that the terminal's encoding lacks becomes a question mark, not a failure.
     with suppress(AttributeError, ValueError):
-        sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+        codecs.register_error(PLAIN, _plain)
+        sys.stdout.reconfigure(errors=PLAIN)  # type: ignore[union-attr]
     try:
         action()
         sys.stdout.flush()

@@ -17,16 +17,19 @@ from .networks import Networks, analyses, networks_options
 from .options import (
     AboutType,
     Choice,
+    DeviceType,
     Group,
     Loading,
     ModelType,
     Number,
     ParamType,
+    model_argument,
     model_options,
     output_options,
     together,
 )
-from .output import tell, write
+from .output import spare_the_model, tell, write
+from .timing import Devices, device_options, layers_of
 
 if TYPE_CHECKING:
     from archcost.analysis import Analysis
@@ -186,6 +189,8 @@ Examples:
   archcost plot depth simplenet vgg16 -o depth.pdf --width 3.4
   archcost plot kinds 'resnet*' -o kinds.png --theme dark
   archcost plot memory densenet121 -o memory.html
+  archcost plot latency resnet50 mobilenet-v1 --device rtx3090 -o latency.svg
+  archcost plot time mobilenet-v1 --device rtx3090 --batch 64 -o time.svg
 
 docs/plot.md shows the figures.
 """,
@@ -387,6 +392,12 @@ def totals_(ctx: click.Context, networks: Networks, loading: Loading, drawing: D
     metavar="RATE",
     help="Bytes/s that the device's memory moves, like 100G. Needs --peak-flops.",
 )
+@click.option(
+    "--device",
+    type=DeviceType(),
+    metavar="NAME",
+    help="Both as this device has them in the networks' dtype (archcost devices list).",
+)
 @model_options
 @drawing_options
 @click.pass_context
@@ -395,19 +406,87 @@ def intensity_(
     networks: Networks,
     peak_flops: float | None,
     bandwidth: float | None,
+    device: str | None,
     loading: Loading,
     drawing: Drawing,
 ) -> None:
     """Arithmetic intensity of the layers, on a device's roofline.
 
-    Without --peak-flops and --bandwidth there is no roof.
+    Without --device, or --peak-flops and --bandwidth, there is no roof.
     """
-    from archcost.plot.roofline import intensity_figure
+    from archcost.plot.roofline import device_roof, intensity_figure
 
+    if device is not None:
+        for option, given in {"--peak-flops": peak_flops, "--bandwidth": bandwidth}.items():
+            if given is not None:
+                raise click.UsageError(f"{option} does not go with --device, which says it itself")
+        from archcost.hardware.files import find
+
+        on = find(device)
+        found = _chosen(ctx, networks, loading, drawing)
+        roof = device_roof(found, on)
+        drawing.write(intensity_figure(found, **roof._asdict(), device=on.name))
+        return
     if (peak_flops is None) != (bandwidth is None):
         raise click.UsageError("a roof needs both --peak-flops and --bandwidth")
     found = _chosen(ctx, networks, loading, drawing)
     drawing.write(intensity_figure(found, peak_flops=peak_flops, bandwidth=bandwidth))
+
+
+@command.command("latency")
+@networks_options
+@device_options("The device they run on", several=True, required=True)
+@model_options
+@drawing_options
+@click.pass_context
+def latency_(
+    ctx: click.Context,
+    networks: Networks,
+    devices: Devices,
+    loading: Loading,
+    drawing: Drawing,
+) -> None:
+    """Estimated throughput and latency against the batch, up to where memory ends.
+
+    A curve for each network on each device.
+    """
+    from archcost.plot.latency import latency_figure
+
+    if loading.batch is not None:
+        raise click.UsageError("--batch does not go with a figure of all batches")
+    on = devices.found()
+    found = _chosen(ctx, networks, loading, drawing)
+    drawing.write(latency_figure(found, on, fused=devices.fused))
+
+
+@command.command("time")
+@model_argument
+@device_options("The device it runs on", required=True)
+@click.option(
+    "--measured",
+    "measured_path",
+    type=click.Path(),
+    metavar="FILE",
+    help="Beside it the times of layers that archcost measure --layers --record FILE wrote.",
+)
+@model_options
+@drawing_options
+def time_(
+    model: str,
+    devices: Devices,
+    measured_path: str | None,
+    loading: Loading,
+    drawing: Drawing,
+) -> None:
+    """Where the estimated time goes: by kind of layer, and the layers that take longest."""
+    from archcost.plot.time import time_figure
+
+    spare_the_model(model, drawing.output)
+    graph = loading.graph(model)
+    estimate = devices.estimate(graph)
+    assert estimate is not None  # --device is needed
+    measured = None if measured_path is None else layers_of(graph, measured_path)
+    drawing.write(time_figure(estimate, measured))
 
 
 @command.command("memory")

@@ -16,6 +16,7 @@ from .options import (
     output_options,
 )
 from .output import chosen_format, show, spare_the_model
+from .timing import Devices, device_options
 
 if TYPE_CHECKING:
     from archcost.published.about import Published
@@ -31,6 +32,7 @@ Examples:
   archcost report simplenet
   archcost report resnet152 -o resnet152.html
   archcost report resnet50 --by op --sort flops
+  archcost report alexnet --device rtx3090 --batch 64 --sort estimated_seconds
   archcost report vgg16 --input 3x64x64 --set classes=10 --batch 32
   archcost report alexnet --bits 5 --sparsity 0.89 --index-bits 4
   archcost report mobilenet-v1 --by layer --format csv -o layers.csv
@@ -83,6 +85,7 @@ docs/page.md what the HTML page shows.
     metavar="N",
     help="With --sparsity: bits for the place of each value that is left.",
 )
+@device_options("Also the time of a pass, estimated on this device")
 @output_options(*FORMATS)
 def command(
     model: str,
@@ -95,6 +98,7 @@ def command(
     bits: int | None,
     sparsity: float | None,
     index_bits: int | None,
+    devices: Devices,
     format_: str | None,
     output: str | None,
 ) -> None:
@@ -118,14 +122,16 @@ def command(
     from archcost.report import Stored, model_report
 
     stored = None if bits is None else Stored(bits, sparsity or 0.0, index_bits or 0)
+    estimate = devices.estimate(graph := loading.graph(model))
     report = model_report(
-        analyze(loading.graph(model)),
+        analyze(graph),
         by=by or ("layer" if format_ == "html" else None),  # a page has room for all of them
         sort=sort,
         top=top,
         inplace=inplace,
         fold_norm=fold_norm,
         stored=stored,
+        estimate=estimate,
     )
     if format_ == "html":
         show(report, format_, output, published=_published(model), changed=loading.given)

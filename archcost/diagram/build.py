@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import sqrt
 from typing import Final
@@ -21,8 +21,8 @@ from archcost.diagram.labels import (
     wrapped,
 )
 from archcost.diagram.model import (
-    COLORS,
     DIRECTIONS,
+    GRAPH_COLORS,
     LEVELS,
     THEME_NAMES,
     Box,
@@ -38,7 +38,14 @@ from archcost.diagram.model import (
 from archcost.diagram.plan import Plan, Planner
 from archcost.ir import Node, Value
 from archcost.ir.collector import collector_paused
-from archcost.report.format import count, decimal_bytes, exact, shortened, unknown_operators
+from archcost.report.format import (
+    count,
+    decimal_bytes,
+    exact,
+    seconds,
+    shortened,
+    unknown_operators,
+)
 from archcost.report.palette import ThemeName, ink_on
 
 MOST_EDGES: Final = 5000
@@ -64,6 +71,8 @@ def diagram(
     merge: bool = True,
     dense: bool = False,
     legend: bool = True,
+    times: Mapping[Node, float] | None = None,
+    where: str = "",
 ) -> Diagram:
     """Draw a network.
 
@@ -74,8 +83,9 @@ def diagram(
             layer. Default: the finest with no more than about sixty boxes; ``layer`` without
             ``merge``.
         color_by: ``op``: boxes have the colour of their kind of operator; else that of their place
-            between 0 and the most of any box: ``macs``, ``params``, ``activations`` (elements), or
-            ``memory`` (the most bytes of tensors alive at one time while its layers run).
+            between 0 and the most of any box: ``macs``, ``params``, ``activations`` (elements),
+            ``memory`` (the most bytes of tensors alive at one time while its layers run), or
+            ``time``, which needs ``times``.
         direction: where the network runs to: ``down`` or ``right``.
         theme: colours for a ``light`` or a ``dark`` ground.
         unfold: True draws everything that is repeated as often as it is there; names of scopes:
@@ -85,13 +95,15 @@ def diagram(
         dense: what reads a concatenation gets edges from all that it joins instead of one from
             the box that it stands in; a concatenation with a box of its own stays.
         legend: with a legend and notes.
+        times: seconds of every node, for ``color_by="time"``.
+        where: which times those are, in a few words.
 
     Raises:
         DiagramError: an argument is none of these, nothing of that name is folded, the network has
             no layers, or more than can be laid out; the message then names a level that works.
     """
     for name, value, choices in (
-        ("color_by", color_by, COLORS),
+        ("color_by", color_by, GRAPH_COLORS),
         ("direction", direction, DIRECTIONS),
         ("theme", theme, THEME_NAMES),
         ("level", level, (None, *LEVELS)),
@@ -101,7 +113,9 @@ def diagram(
             raise DiagramError(f"{name} is one of {among}, not {value!r:.60}")
     if not analysis.graph.nodes:
         raise DiagramError(f"{shortened(analysis.graph.name, MOST_TITLE)} has no layers to draw")
-    look = _Look(color_by, direction, theme, dense, legend)
+    if color_by == "time" and times is None:
+        raise DiagramError("colours by time need the layers' times")
+    look = _Look(color_by, direction, theme, dense, legend, times or {}, where)
     with collector_paused():
         planner = Planner(analysis, unfold, merge)
         drawing = _Drawing(analysis, planner.plan(level), look)
@@ -120,6 +134,8 @@ class _Look:
     theme: ThemeName
     dense: bool
     legend: bool
+    times: Mapping[Node, float]
+    where: str
 
 
 class _Drawing:
@@ -225,6 +241,10 @@ class _Drawing:
         totals, graph = self.analysis.totals, self.graph
         inputs = ", ".join(self.shapes.texts(graph.inputs))
         cost = f"{count(totals.params)} params, {known_macs(self.analysis.layers, count)} MACs"
+        if self.color_by == "time":
+            cost += (
+                f", {_quantity(sum(self.look.times.values()), 'time')} {self.look.where}".rstrip()
+            )
         name = shortened(str(graph.metadata.get("title") or graph.name), 2 * MOST_TITLE)
         level = self.plan.level
         return Diagram(
@@ -291,7 +311,9 @@ class _Drawing:
             value=value,
         )
 
-    def _value(self, rows: Sequence[LayerCost]) -> int | None:
+    def _value(self, rows: Sequence[LayerCost]) -> float | None:
+        if self.color_by == "time":
+            return sum(self.look.times[row.node] for row in rows)
         known = any(row.known for row in rows)
         if self.color_by == "memory":
             return max(self.alive[row.node] for row in rows)
@@ -301,7 +323,7 @@ class _Drawing:
             return sum(row.activations for row in rows)
         return sum(row.macs for row in rows) if known else None
 
-    def _cost(self, rows: Sequence[LayerCost], value: int | None) -> list[str]:
+    def _cost(self, rows: Sequence[LayerCost], value: float | None) -> list[str]:
         if self.color_by not in ("op", "macs"):
             return [_quantity(value, self.color_by)] if value else []
         params = sum(row.params for row in rows) if self.color_by == "op" else 0
@@ -395,8 +417,9 @@ class _Drawing:
         for step in range(STEPS):
             share = step / (STEPS - 1)
             # The unit is said once: five of them would be wider than the network.
-            text = _quantity(round(most * share), self.color_by)
-            text = text if step in (0, STEPS - 1) else text.rpartition(" ")[0]
+            text = _quantity(most * share, self.color_by)
+            if self.color_by != "time" and step not in (0, STEPS - 1):
+                text = text.rpartition(" ")[0]
             steps.append(_swatch(text, on_scale(share, self.theme)))
         if any(box.value is None for box in boxes):
             steps.append(_swatch("not known", ground(self.theme).paper))
@@ -424,8 +447,10 @@ def _swatch(label: str, fill: str) -> Swatch:
     return Swatch(label, fill, ink_on(fill))
 
 
-def _quantity(value: int, what: ColorBy) -> str:
+def _quantity(value: float, what: ColorBy) -> str:
     """``1.23 M MACs``: a number of what boxes are coloured by."""
+    if what == "time":
+        return seconds(value)
     if what == "memory":
-        return f"{decimal_bytes(value)} alive"
-    return f"{count(value)} {'MACs' if what == 'macs' else what}"
+        return f"{decimal_bytes(round(value))} alive"
+    return f"{count(round(value))} {'MACs' if what == 'macs' else what}"

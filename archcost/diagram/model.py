@@ -14,11 +14,13 @@ from archcost.ir import ArchcostError
 from archcost.report.palette import ThemeName
 
 Level = Literal["stage", "block", "layer"]
-ColorBy = Literal["op", "macs", "params", "activations", "memory"]
+ColorBy = Literal["op", "macs", "params", "activations", "memory", "time"]
 Direction = Literal["down", "right"]
 
 LEVELS: Final[tuple[Level, ...]] = ("stage", "block", "layer")
 COLORS: Final[tuple[ColorBy, ...]] = ("op", "macs", "params", "activations", "memory")
+"""What an analysis alone tells."""
+GRAPH_COLORS: Final[tuple[ColorBy, ...]] = (*COLORS, "time")
 DIRECTIONS: Final[tuple[Direction, ...]] = ("down", "right")
 THEME_NAMES: Final[tuple[ThemeName, ...]] = ("light", "dark")
 
@@ -50,7 +52,7 @@ class Box:
     """The id of the innermost group around it."""
     repeats: int = 1
     """How many alike, one after the other, it stands for by itself, groups around it left aside."""
-    value: int | None = None
+    value: float | None = None
 
     @property
     def terminal(self) -> bool:

@@ -12,7 +12,7 @@ from typing import Final
 
 from archcost.analysis import Analysis
 from archcost.diagram.labels import known_macs
-from archcost.diagram.model import ColorBy, DiagramError
+from archcost.diagram.model import COLORS, ColorBy, DiagramError
 from archcost.diagram.volume_boxes import boxes, folded, grouped
 from archcost.diagram.volume_model import Repeat, Volume, Volumes
 from archcost.diagram.volume_places import placed
@@ -41,6 +41,8 @@ def volumes(analysis: Analysis, *, color_by: ColorBy = "op") -> Volumes:
     name = shortened(str(graph.metadata.get("title") or graph.name), LONGEST_TITLE)
     drawn, repeats = _few(name, boxes(analysis))
     airy = len(drawn) <= AIRY
+    if color_by not in COLORS:
+        raise DiagramError(f"volumes are coloured by one of {', '.join(COLORS)}, not by {color_by}")
     if color_by != "op":
         drawn = tuple(replace(one, cost=_cost(one, color_by)) for one in drawn)
     drawn = placed(drawn, airy)

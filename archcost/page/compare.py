@@ -10,7 +10,7 @@ from archcost.page.figures import called, comparison_drawn
 from archcost.page.shell import About, page, safe, template_environment
 from archcost.page.tables import WORTH_FILTERING, grid
 from archcost.plot.bundle import data_text
-from archcost.report.compare import column_of, compare_table
+from archcost.report.compare import compare_table
 
 if TYPE_CHECKING:
     from archcost.page.tables import Grid
@@ -84,5 +84,5 @@ def _front(report: CompareReport) -> tuple[frozenset[str], str]:
         front = frozenset(network.name for network in comparison.front())
     except ComparisonError:
         return frozenset(), ""
-    labels = [column_of(quantity).label for quantity in comparison.judged]
+    labels = [report.column(quantity).label for quantity in comparison.judged]
     return (front, ", ".join(labels)) if len(front) < len(report.networks) else (frozenset(), "")

@@ -14,6 +14,7 @@ from archcost.report.format import exact
 if TYPE_CHECKING:
     from archcost.analysis import Analysis
     from archcost.analysis.comparison import Compared
+    from archcost.hardware.estimate import Estimate
     from archcost.plot.figure import Figure
     from archcost.report.compare import CompareReport
 
@@ -36,13 +37,16 @@ class Drawn(NamedTuple):
     data: Any
 
 
-def model_drawn(analysis: Analysis, warn: Callable[[str], object]) -> tuple[list[Drawn], str]:
-    """The figures of a network and, where one is left out, why."""
+def model_drawn(
+    analysis: Analysis, warn: Callable[[str], object], estimate: Estimate | None = None
+) -> tuple[list[Drawn], str]:
+    """The figures of a network and, where one is left out, why; with an ``estimate`` also where
+    its time goes."""
     if len(analysis.layers) > MOST_LAYERS:
         return _none(f"a page has those of networks of up to {exact(MOST_LAYERS)} layers", warn)
     from archcost.plot.figures import model_figures
 
-    return _drawn(lambda: model_figures(analysis), warn)
+    return _drawn(lambda: model_figures(analysis, estimate), warn)
 
 
 def comparison_drawn(

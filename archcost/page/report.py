@@ -17,7 +17,7 @@ from archcost.page.views import views
 from archcost.plot.bundle import data_text
 from archcost.published.verdicts import KINDS
 from archcost.report.conventions import BASE, conventions_table
-from archcost.report.format import count, decimal_bytes, exact, shortened
+from archcost.report.format import count, decimal_bytes, exact, seconds, shortened
 from archcost.report.reproduction import verdict_tables
 from archcost.report.summary import citation, facts, heading, identity
 from archcost.report.zoo import accuracy_lines
@@ -65,7 +65,7 @@ def report_page(
     with ThreadPoolExecutor(max_workers=1) as pool:
         # Graphviz is a process of its own: the rest is done while it works.
         drawing = pool.submit(drawings, report.analysis, warn)
-        figures, figures_problem = model_drawn(report.analysis, warn)
+        figures, figures_problem = model_drawn(report.analysis, warn, report.estimate)
         counts = [convention(name).count(graph) for name in CONVENTIONS]
         drawn = drawing.result()
     source = report.source
@@ -109,6 +109,7 @@ def cards(report: ModelReport) -> list[Card]:
     totals, forward = report.analysis.totals, report.forward
     part = " (known part)" if totals.unknown else ""
     storage = totals.storage_bytes.get(report.dtype)
+    time = report.estimate
     return [
         Card("Parameters", count(totals.params), exact(totals.params)),
         Card(f"MACs{part}", count(totals.macs), exact(totals.macs)),
@@ -121,6 +122,11 @@ def cards(report: ModelReport) -> list[Card]:
             else []
         ),
         Card("Depth", exact(totals.depth), "layers with weights"),
+        *(
+            [Card(f"Est. time{part}", seconds(time.seconds), f"on {time.device.name}")]
+            if time
+            else []
+        ),
     ]
 
 

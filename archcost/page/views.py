@@ -14,6 +14,7 @@ MOST_ROWS: Final = 2500
 RANK: Final = 4
 """The highest rank of a column that is shown."""
 LEFT_OUT: Final = frozenset({"params_share"})
+LEFT_OUT_WITH_TIMES: Final = LEFT_OUT | {"macs_share"}
 """Columns that a page does not show: what they say can be seen in the figures."""
 NAMES: Final = {"layer": "Layers", "block": "Blocks", "stage": "Stages", "op": "Operators"}
 
@@ -30,12 +31,13 @@ def views(report: ModelReport) -> list[View]:
     """The report's own table as it is, and one of each other grouping."""
     index = {row.name: number for number, row in enumerate(report.analysis.layers)}
     found = []
+    left_out = LEFT_OUT if report.estimate is None else LEFT_OUT_WITH_TIMES
     for by in GROUPINGS:
         groups = grouped(report.analysis, by)
         table = report.table
         if by != report.by or len(table.rows) > MOST_ROWS:
             top = MOST_ROWS if len(groups) > MOST_ROWS else None
-            table = model_report(report.analysis, by=by, top=top).table
+            table = model_report(report.analysis, by=by, top=top, estimate=report.estimate).table
         notes: tuple[str, ...] = ()
         if len(table.rows) > MOST_ROWS:
             shown, number = exact(MOST_ROWS), exact(len(groups))
@@ -43,7 +45,7 @@ def views(report: ModelReport) -> list[View]:
         places = [
             ranges([index[layer.name] for layer in groups.get(row[0], ())]) for row in table.rows
         ]
-        its = _with_last(table.upto(RANK).without(LEFT_OUT), "flops")._replace(notes=notes)
+        its = _with_last(table.upto(RANK).without(left_out), "flops")._replace(notes=notes)
         id_ = "layers" if by == "layer" else f"by-{by}"
         found.append(View(by, NAMES[by], grid(its, id_, places)))
     return found

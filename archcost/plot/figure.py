@@ -22,10 +22,11 @@ MOST_NAME: Final = 36
 MOST_MARKS: Final = 3
 """Combining marks on a letter."""
 
-Kind = Literal["count", "bytes", "share", "percent", "number", "index", "category"]
+Kind = Literal["count", "bytes", "seconds", "share", "percent", "number", "index", "category"]
 """How an axis' numbers are written: ``count`` with SI prefixes (10 M), ``bytes`` with decimal
-ones (10 MB), ``share`` (from 0 to 1) and ``percent`` (from 0 to 100) as percentages, ``number`` as
-it is; ``index`` has whole numbers that are never scaled, ``category`` names."""
+ones (10 MB), ``seconds`` in µs, ms or s, ``share`` (from 0 to 1) and ``percent`` (from 0 to 100) as
+percentages, ``number`` as it is; ``index`` has whole numbers that are never scaled, ``category``
+names."""
 
 Color = int | Literal["text", "muted"]
 """The place of a hue in the theme's palette (any integer: it wraps around), the colour of text, or

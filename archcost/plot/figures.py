@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from archcost.analysis import Analysis
+from archcost.hardware.estimate import Estimate
 from archcost.plot import kinds, layers, memory
 from archcost.plot.figure import Figure
 from archcost.plot.kinds import kinds_figure, totals_figure
+from archcost.plot.latency import latency_figure
 from archcost.plot.layers import cumulative_figure, depth_figure
 from archcost.plot.memory import memory_figure
-from archcost.plot.roofline import intensity_figure
+from archcost.plot.roofline import device_roof, intensity_figure
 from archcost.plot.scatter import Rated, accuracy_figure, costs_figure
+from archcost.plot.time import time_figure
 
 __all__ = [
     "Rated",
@@ -22,8 +25,10 @@ __all__ = [
     "depth_figure",
     "intensity_figure",
     "kinds_figure",
+    "latency_figure",
     "memory_figure",
     "model_figures",
+    "time_figure",
     "totals_figure",
 ]
 
@@ -31,16 +36,28 @@ FEW: int = 3
 """Networks from which on a cloud of points says something."""
 
 
-def model_figures(analysis: Analysis) -> tuple[Figure, ...]:
-    """The figures of one network.
+def model_figures(analysis: Analysis, estimate: Estimate | None = None) -> tuple[Figure, ...]:
+    """The figures of one network; with an ``estimate`` of a pass also where its time goes.
 
     Raises:
         PlotError: it has no layers.
     """
     figures = [depth_figure([analysis]), cumulative_figure([analysis]), kinds_figure([analysis])]
     if any(row.flops and row.traffic_bytes for row in analysis.layers):
-        figures.append(intensity_figure([analysis]))
-    return (*figures, memory_figure([analysis]))
+        figures.append(_intensity(analysis, estimate))
+    figures.append(memory_figure([analysis]))
+    if estimate is not None and estimate.seconds:
+        figures.append(time_figure(estimate))
+    return tuple(figures)
+
+
+def _intensity(analysis: Analysis, estimate: Estimate | None) -> Figure:
+    """On the roof of the estimate's device, where there is one."""
+    device = estimate.device if estimate is not None else None
+    if device is None or analysis.graph.dtype not in device.peak:
+        return intensity_figure([analysis])
+    roof = device_roof([analysis], device)
+    return intensity_figure([analysis], **roof._asdict(), device=device.name)
 
 
 def comparison_figures(analyses: Sequence[Analysis]) -> tuple[Figure, ...]:

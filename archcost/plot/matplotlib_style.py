@@ -143,8 +143,17 @@ def tick(value: float, kind: str) -> str:
         return f"{round(value, 6):g} %"
     if kind in ("index", "number"):
         return f"{round(value, 9):,g}" if abs(value) < 1e6 else f"{value:,.6g}"
+    if kind == "seconds":
+        return _short_time(value)
     unit = "B" if kind == "bytes" else ""
     for power, prefix in ((18, "E"), (15, "P"), (12, "T"), (9, "G"), (6, "M"), (3, "k")):
         if abs(value) >= 0.9999999 * 10**power:
             return f"{round(value / 10**power, 6):g} {prefix}{unit}"
     return f"{round(value, 6):g}{f' {unit}' if unit and value else ''}"
+
+
+def _short_time(value: float) -> str:
+    for factor, unit in ((1, "s"), (1e3, "ms"), (1e6, "µs")):
+        if abs(value) * factor >= 0.9999999:
+            return f"{round(value * factor, 6):g} {unit}"
+    return f"{round(value * 1e9, 6):g} ns" if value else "0"

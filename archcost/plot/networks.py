@@ -9,7 +9,14 @@ from typing import Final, NamedTuple
 from archcost.analysis import Analysis, LayerCost, Totals
 from archcost.ir import ArchcostError, shape_text
 from archcost.plot.figure import DASHES, MARKERS, MOST_NAME, Axis, Dash, Kind, Marker, shortened
-from archcost.report.format import count, decimal_bytes, exact, share, unknown_operators
+from archcost.report.format import (
+    count,
+    decimal_bytes,
+    exact,
+    seconds,
+    share,
+    unknown_operators,
+)
 
 FEW: Final = 3
 """Networks that a figure speaks of one by one."""
@@ -60,6 +67,8 @@ def written(value: float, kind: Kind) -> str:
         return count(round(value))
     if kind == "bytes":
         return decimal_bytes(round(value))
+    if kind == "seconds":
+        return seconds(value)
     if kind == "share":
         return share(value)
     if kind == "percent":
@@ -136,6 +145,12 @@ def left_out(analyses: Sequence[Analysis]) -> tuple[str, ...]:
             operators = shortened(", ".join(unknown), 200)
             notes.append(f"{name}: not counted, as their work is not known: {operators}.")
     return tuple(notes)
+
+
+def manner(fused: bool) -> str:
+    """How a pass is estimated, in words."""
+    follow = "normalisations and element-wise operators as part of what they follow"
+    return follow if fused else "each operator by itself"
 
 
 def some(analyses: Sequence[Analysis], most: int, figure: str) -> None:

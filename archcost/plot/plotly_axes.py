@@ -21,6 +21,7 @@ MOST_TICK: Final = 24
 _TICKS: Final[dict[str, Json]] = {
     "count": {"tickformat": "~s"},
     "bytes": {"tickformat": "~s", "ticksuffix": "B"},
+    "seconds": {"tickformat": "~s", "ticksuffix": "s"},
     "share": {"tickformat": ".2~%"},
     "percent": {"tickformat": "~f", "ticksuffix": " %"},
     "number": {"tickformat": ",.6~g"},

@@ -154,6 +154,10 @@ def end_text(mark: Line, panel: Panel, number: str) -> Json:
     }
 
 
+BAR: Final = 0.75
+"""Height of a bar, as a part of the distance from one category to the next."""
+
+
 def drawn_bars(mark: Bars) -> Json:
     made: Json = {
         "type": "bar",
@@ -161,6 +165,8 @@ def drawn_bars(mark: Bars) -> Json:
         "y": list(mark.at),
         "x": list(mark.values),
         "base": list(mark.starts),
+        # Left to itself plotly makes bars higher whose categories are not neighbours.
+        "width": BAR,
         "marker": {
             "color": token(mark.color),
             "line": {"width": 1, "color": "@background"},

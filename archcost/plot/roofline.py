@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from archcost.analysis import Analysis, LayerCost
+from archcost.hardware.device import Device, DeviceError
 from archcost.plot.figure import Axis, Figure, Line, Mark, Note, Panel, Points, Sizes, shortened
 from archcost.plot.networks import (
     PlotError,
@@ -35,21 +36,39 @@ _INTENSITY: Final = "Arithmetic intensity (FLOPs for each byte of memory traffic
 class Roof(NamedTuple):
     """A device: the most FLOP/s that it computes, and bytes/s that its memory moves."""
 
-    peak: float
+    peak_flops: float
     bandwidth: float
 
     @property
     def ridge(self) -> float:
         """The intensity from which on computing takes longer than moving."""
-        return self.peak / self.bandwidth
+        return self.peak_flops / self.bandwidth
 
     def attainable(self, intensity: float) -> float:
         """FLOP/s that a layer of this intensity can reach."""
-        return min(self.peak, intensity * self.bandwidth)
+        return min(self.peak_flops, intensity * self.bandwidth)
 
     def seconds(self, row: LayerCost) -> float:
         """The least time that a layer can take: that of the slower of computing and moving."""
-        return max(row.flops / self.peak, row.traffic_bytes / self.bandwidth)
+        return max(row.flops / self.peak_flops, row.traffic_bytes / self.bandwidth)
+
+
+def device_roof(analyses: Sequence[Analysis], device: Device) -> Roof:
+    """The roof of a device in the dtype that all networks have.
+
+    Raises:
+        PlotError: they have several.
+        DeviceError: the device has no units for it.
+    """
+    dtypes = list(dict.fromkeys(analysis.graph.dtype for analysis in analyses))
+    if len(dtypes) != 1:
+        raise PlotError(f"a roof is that of one dtype, not of {', '.join(dtypes)}")
+    peak = device.peak.get(dtypes[0])
+    if peak is None:
+        raise DeviceError(
+            f"{device.name} has no peak for {dtypes[0]}; there are: {', '.join(device.peak)}"
+        )
+    return Roof(peak, device.bandwidth)
 
 
 def intensity_figure(
@@ -57,6 +76,7 @@ def intensity_figure(
     *,
     peak_flops: float | None = None,
     bandwidth: float | None = None,
+    device: str = "",
 ) -> Figure:
     """The layers' arithmetic intensity, a panel a network.
 
@@ -67,6 +87,7 @@ def intensity_figure(
         analyses: of the networks, up to :data:`MOST`.
         peak_flops: FLOP/s that a device computes; 1 MAC is 2 FLOPs.
         bandwidth: bytes/s that its memory moves.
+        device: what it is called.
 
     Raises:
         PlotError: no network, too many, or one without layers, or without one that computes;
@@ -85,12 +106,14 @@ def intensity_figure(
         _panel(analysis, rows, x, roof, name, alone=len(called) == 1)
         for name, analysis, rows in zip(called, analyses, computing, strict=True)
     )
+    in_dtype = f", {listed(list(dict.fromkeys(a.graph.dtype for a in analyses)))}" if roof else ""
     return Figure(
         "intensity",
-        f"{'Roofline' if roof else 'Arithmetic intensity'}: {listed(called)}",
+        f"{'Roofline' if roof else 'Arithmetic intensity'}: {listed(called)}"
+        f"{f' on {shortened(device)}' if device else ''}",
         panels,
         _alt(called, analyses, computing, roof),
-        inputs(analyses),
+        f"{inputs(analyses)}{in_dtype}",
         (*_notes(roof, called, analyses, computing), *left_out(analyses)),
         columns=1 if len(panels) == 1 else 2,
         share_x=True,
@@ -132,7 +155,7 @@ def _panel(
             marks.append(_points(own, kind, place, roof, whole, largest))
     if roof:
         text = f"ridge: {roof.ridge:.3g} FLOP/byte"
-        marks.append(Note(roof.ridge, roof.peak, text, "muted", side="above"))
+        marks.append(Note(roof.ridge, roof.peak_flops, text, "muted", side="above"))
     title = "" if alone else name
     if roof:
         bound = sum(roof.seconds(row) for row in analysis.layers if _moves(row, roof))
@@ -154,7 +177,7 @@ def _sizes(roof: Roof, rows: Sequence[LayerCost], whole: float) -> Sizes:
 
 def _moves(row: LayerCost, roof: Roof) -> bool:
     """Whether moving takes a layer longer than computing."""
-    return row.traffic_bytes / roof.bandwidth > row.flops / roof.peak
+    return row.traffic_bytes / roof.bandwidth > row.flops / roof.peak_flops
 
 
 def _line(x: Axis, roof: Roof) -> Line:
@@ -162,7 +185,7 @@ def _line(x: Axis, roof: Roof) -> Line:
     assert x.high is not None
     ends = (x.low, roof.ridge, x.high)
     heights = tuple(map(roof.attainable, ends))
-    label = f"roof: {count(round(roof.peak))}FLOP/s, {decimal_bytes(round(roof.bandwidth))}/s"
+    label = f"roof: {count(round(roof.peak_flops))}FLOP/s, {decimal_bytes(round(roof.bandwidth))}/s"
     return Line(label, ends, heights, "text")
 
 
@@ -217,7 +240,10 @@ def _notes(
                 f"move data, {part} of the traffic."
             )
     if roof:
-        notes.append("Least time: all of it computing at the peak or moving at full bandwidth.")
+        notes.append(
+            "Least time: all of it computing at the peak or moving at full bandwidth, "
+            "which no program reaches."
+        )
     else:
         notes.append("No roof: archcost was told of no device (peak FLOP/s and bandwidth).")
     return tuple(notes)

@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from archcost.analysis.comparison import (
     ACCURACY,
@@ -77,8 +78,26 @@ LESSER: Final = ("activations", "peak_memory_bytes")
 """Those of which a Pareto front takes no notice: by many quantities nearly all are on it."""
 BY_CONVENTION: Final = ("params", "macs", "flops", "activations", "arithmetic_intensity")
 """What a convention counts in its own way or not at all."""
+TIMES: Final = {("estimated", "est"): "--device NAME", ("measured", "meas"): "--measured FILE"}
+"""How columns of times begin, and what they need."""
 MOST_IN_WORDS: Final = 4
 """Networks for which it is said in words how they differ from the reference."""
+
+
+class Extra(NamedTuple):
+    """A column that the caller brings: ``values`` by the networks' names, and how they are shown.
+
+    ``quantity`` and ``column`` have the same key, which ``spellings`` are other names of.
+    ``about`` says what the column is of, and ``details`` by the networks' names what else is known
+    of a value: JSON has them.
+    """
+
+    quantity: Quantity
+    column: Column
+    values: Mapping[str, Any]
+    spellings: tuple[str, ...] = ()
+    about: Mapping[str, Any] = MappingProxyType({})
+    details: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +108,8 @@ class CompareReport:
     the numbers of networks that are left out of a Pareto front, because another is better or
     because a value of theirs is not known; None where no front was asked for. ``accuracies`` has
     those that are shown, by the network's name, on ``dataset`` with one of ``top`` guesses right;
-    ``rated`` by family the names of all networks that have one.
+    ``rated`` by family the names of all networks that have one. ``extras`` by key are what the
+    caller brought besides, and ``remarks`` what is to be known about that.
     """
 
     comparison: Comparison
@@ -101,6 +121,12 @@ class CompareReport:
     top: int = 1
     accuracies: Mapping[str, PublishedAccuracy] = field(default_factory=dict)
     rated: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    extras: Mapping[str, Extra] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+
+    def column(self, quantity: Quantity) -> Column:
+        """How a quantity is shown."""
+        return column_of(quantity, self.extras)
 
     @property
     def networks(self) -> tuple[Compared, ...]:
@@ -128,6 +154,8 @@ def compare_report(
     top: int = 1,
     accuracies: Mapping[str, PublishedAccuracy] | None = None,
     rated: Mapping[str, Sequence[str]] | None = None,
+    extras: Sequence[Extra] = (),
+    remarks: Sequence[str] = (),
 ) -> CompareReport:
     """Arrange networks for showing them side by side.
 
@@ -147,17 +175,25 @@ def compare_report(
             column.
         rated: by family the names of networks of which such accuracies are published, to be named
             where one that is compared has none.
+        extras: columns that the caller brings. Where ``columns`` names none of them, those of rank
+            1 are shown besides; without ``columns`` all are, and a Pareto front judges by those
+            of rank 1.
+        remarks: notes about them.
 
     Raises:
         ComparisonError: no such column; or no column to judge by.
     """
-    available = _available(counts, dataset)
-    keys = [_key(name, available) for name in columns if name != NAME.key]
+    brought = {extra.quantity.key: extra for extra in extras}
+    available = _available(counts, dataset) | {key: e.quantity for key, e in brought.items()}
+    keys = [_key(name, available, brought) for name in columns if name != NAME.key]
+    brief = bool(keys) or pareto
     keys = keys or _default(available, counts, pareto)
     if dataset is not None and ACCURACY.key not in keys:
         keys.append(ACCURACY.key)
+    if not any(key in brought for key in keys):
+        keys += [key for key, e in brought.items() if not brief or e.column.rank == 1]
     accuracies = accuracies or {}
-    networks = _compared(analyses, counts or {}, accuracies)
+    networks = _compared(analyses, counts or {}, accuracies, extras)
     against = next((network for network in networks if network.name == reference), None)
     quantities = tuple(available[key] for key in dict.fromkeys(keys))
     comparison = Comparison(tuple(networks), quantities, against)
@@ -167,7 +203,7 @@ def compare_report(
         dominated, incomplete = len(known) - len(front), len(networks) - len(known)
         networks = [network for network in networks if network in front or network is against]
     if sort is not None:
-        networks = _sorted(networks, sort, available, reverse)
+        networks = _sorted(networks, sort, available, brought, reverse)
     elif reverse:
         networks.reverse()
     return CompareReport(
@@ -180,6 +216,8 @@ def compare_report(
         top=top,
         accuracies={n.name: accuracies[n.name] for n in networks if n.name in accuracies},
         rated=rated or {},
+        extras=brought,
+        remarks=tuple(remarks),
     )
 
 
@@ -187,6 +225,7 @@ def _compared(
     analyses: Mapping[str, Analysis],
     counts: Mapping[str, Count],
     accuracies: Mapping[str, PublishedAccuracy],
+    extras: Sequence[Extra],
 ) -> list[Compared]:
     """The networks with all that is known of them besides their analysis."""
     also: dict[str, dict[str, Any]] = {name: {} for name in analyses}
@@ -194,6 +233,9 @@ def _compared(
         also[name].update(count.numbers)
     for name, accuracy in accuracies.items():
         also[name][ACCURACY.key] = accuracy.percent_correct()
+    for extra in extras:
+        for name, value in extra.values.items():
+            also[name][extra.quantity.key] = value
     return [Compared(name, analysis, also[name]) for name, analysis in analyses.items()]
 
 
@@ -221,7 +263,7 @@ def _default(
     return [*others[:1], *own, *others[1:]]  # the input comes first
 
 
-def _key(name: str, available: Mapping[str, Quantity]) -> str:
+def _key(name: str, available: Mapping[str, Quantity], extras: Mapping[str, Extra]) -> str:
     """The key of the column that ``name`` means.
 
     Raises:
@@ -229,12 +271,16 @@ def _key(name: str, available: Mapping[str, Quantity]) -> str:
     """
     folded = re.sub("[-_: ]+", "_", name.strip()).casefold()
     spellings = {spelling: key for key in available for spelling in _spellings(key)}
+    spellings |= {spelling: key for key, extra in extras.items() for spelling in extra.spellings}
     if folded in spellings:
         return spellings[folded]
     if folded == ACCURACY.key:
         raise ComparisonError(
             "a column accuracy needs to know on which dataset: --accuracy CIFAR-10 for one"
         )
+    for beginnings, option in TIMES.items():
+        if folded.split("_")[0] in beginnings and not any(k.startswith(beginnings) for k in extras):
+            raise ComparisonError(f"a column {folded} needs {option}")
     if folded in BY_CONVENTION:
         raise ComparisonError(
             f"the convention does not count {folded}; there are: {', '.join(available)}"
@@ -250,16 +296,23 @@ def _spellings(key: str) -> tuple[str, ...]:
 
 
 def _sorted(
-    networks: list[Compared], sort: str, available: Mapping[str, Quantity], reverse: bool
+    networks: list[Compared],
+    sort: str,
+    available: Mapping[str, Quantity],
+    extras: Mapping[str, Extra],
+    reverse: bool,
 ) -> list[Compared]:
     if sort == NAME.key:
         return in_order(networks, NAME, lambda network: network.name, reverse=reverse)
-    quantity = available[_key(sort, available)]
-    return in_order(networks, column_of(quantity), lambda n: n.value(quantity), reverse=reverse)
+    quantity = available[_key(sort, available, extras)]
+    column = column_of(quantity, extras)
+    return in_order(networks, column, lambda n: n.value(quantity), reverse=reverse)
 
 
-def column_of(quantity: Quantity) -> Column:
+def column_of(quantity: Quantity, extras: Mapping[str, Extra] = MappingProxyType({})) -> Column:
     """How a quantity is shown; one that only a convention has by its own name."""
+    if quantity.key in extras:
+        return extras[quantity.key].column
     kind: Kind = "bytes" if quantity.key.endswith("_bytes") else "count"
     return COLUMNS.get(quantity.key) or Column(quantity.key, quantity.key, kind)
 
@@ -270,8 +323,9 @@ def compare_table(report: CompareReport) -> Table:
     shown = _shown(report)
     columns = [NAME]
     for quantity in shown:
-        rank = 1 if report.asked else DEFAULT.get(quantity.key, 1)
-        columns.append(column_of(quantity)._replace(rank=rank, best=comparison.best(quantity)))
+        column = report.column(quantity)
+        rank = 1 if report.asked else DEFAULT.get(quantity.key, column.rank)
+        columns.append(column._replace(rank=rank, best=comparison.best(quantity)))
         if comparison.reference is not None and quantity.ratio:
             columns.append(Column(f"{quantity.key}_ratio", "x", "ratio", rank))
     rows = tuple(_row(network, report, shown) for network in report.networks)
@@ -306,6 +360,7 @@ def notes(report: CompareReport) -> tuple[str, ...]:
         *_datasets(report),
         *_counts(report),
         *_accuracy(report),
+        *report.remarks,
         *_unknown(report),
     )
 
@@ -318,26 +373,29 @@ def _against_reference(report: CompareReport) -> list[str]:
     lines = [f"x: how many times {_called(comparison.reference)}'s."]
     others = [network for network in report.networks if network is not comparison.reference]
     if len(others) <= MOST_IN_WORDS:
-        lines += [in_words(comparison, network) for network in others]
+        lines += [in_words(report, network) for network in others]
     return lines
 
 
-def in_words(comparison: Comparison, network: Compared) -> str:
+def in_words(report: CompareReport, network: Compared) -> str:
     """``simplenet against vgg16: 25.2 x fewer params, 1.1 x as much peak memory.``"""
-    reference = comparison.reference
+    reference = report.comparison.reference
     assert reference is not None
-    pieces = [_difference(comparison, network, quantity) for quantity in comparison.judged]
+    pieces = [_difference(report, network, quantity) for quantity in report.comparison.judged]
     said = ", ".join(filter(None, pieces)) or "nothing to tell"
     return f"{_called(network)} against {_called(reference)}: {said}."
 
 
-def _difference(comparison: Comparison, network: Compared, quantity: Quantity) -> str:
+def _difference(report: CompareReport, network: Compared, quantity: Quantity) -> str:
     """How a network differs from the reference in one quantity; "" where that is not known."""
+    comparison = report.comparison
     reference = comparison.reference
     assert reference is not None
-    column = column_of(quantity)
+    column = report.column(quantity)
     label = column.label
     noun = label if label[:2].isupper() else label[:1].lower() + label[1:]
+    if column.kind == "rate":
+        return ""  # the latency said it the other way round
     if column.kind == "percent":
         one, other = network.value(quantity), reference.value(quantity)
         if one is None or other is None:
@@ -358,7 +416,7 @@ def _difference(comparison: Comparison, network: Compared, quantity: Quantity) -
 def _front(report: CompareReport) -> list[str]:
     if report.dominated is None:
         return []
-    labels = [column_of(quantity).label for quantity in report.comparison.judged]
+    labels = [report.column(quantity).label for quantity in report.comparison.judged]
     out = _networks(report.dominated) if report.dominated else "no network"
     said = f"Pareto front of {', '.join(labels)}: {out} left out because another is as good in "
     said += "each of these and better in one"
@@ -442,7 +500,7 @@ def _unrated(report: CompareReport) -> list[str]:
 
 def _unknown(report: CompareReport) -> list[str]:
     """Which operators are behind a value that is not known, or in none of a convention's."""
-    shown = [column_of(quantity) for quantity in report.comparison.quantities]
+    shown = [report.column(quantity) for quantity in report.comparison.quantities]
     if report.convention:
         said = "The convention's numbers of {} are without operators that archcost does not know"
     elif any(column.missing == UNKNOWN for column in shown):
@@ -472,10 +530,11 @@ def compare_document(report: CompareReport) -> dict[str, Any]:
     return {
         "columns": {
             quantity.key: {
-                "label": column_of(quantity).label,
-                "kind": column_of(quantity).kind,
+                "label": report.column(quantity).label,
+                "kind": report.column(quantity).kind,
                 "better": quantity.better,
                 "best": comparison.best(quantity),
+                **_about(quantity, report),
             }
             for quantity in comparison.quantities
         },
@@ -487,6 +546,11 @@ def compare_document(report: CompareReport) -> dict[str, Any]:
         else {"dominated": report.dominated, "incomplete": report.incomplete},
         "networks": [_network(network, report) for network in report.networks],
     }
+
+
+def _about(quantity: Quantity, report: CompareReport) -> dict[str, Any]:
+    extra = report.extras.get(quantity.key)
+    return {"about": dict(extra.about)} if extra is not None and extra.about else {}
 
 
 def _network(network: Compared, report: CompareReport) -> dict[str, Any]:
@@ -511,4 +575,11 @@ def _network(network: Compared, report: CompareReport) -> dict[str, Any]:
     if report.dataset is not None:
         accuracy = report.accuracies.get(network.name)
         result["accuracy"] = accuracy and asdict(accuracy)
+    details = {
+        key: report.extras[key].details[network.name]
+        for key in values
+        if key in report.extras and network.name in report.extras[key].details
+    }
+    if details:
+        result["details"] = details
     return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import floor, log10
 from typing import TYPE_CHECKING, Any, Final
 
 from archcost.ir import shape_text
@@ -56,6 +57,12 @@ def binary_bytes(value: int) -> str:
     return _scaled(value, 1024, (" B", " KiB", " MiB", " GiB", " TiB", " PiB", " EiB"))
 
 
+def both_bytes(value: int) -> str:
+    """``25.77 GB (24.00 GiB)``; once where both are bytes."""
+    decimal, binary = decimal_bytes(value), binary_bytes(value)
+    return decimal if decimal == binary else f"{decimal} ({binary})"
+
+
 def _scaled(value: int, base: int, units: tuple[str, ...]) -> str:
     if abs(value) < base:
         return f"{value}{units[0]}"
@@ -66,11 +73,60 @@ def _scaled(value: int, base: int, units: tuple[str, ...]) -> str:
     return f"{value / base**power:,.2f}{units[power]}"
 
 
+def seconds(value: float) -> str:
+    """``12.3 ms``: a time in three digits, in ns, µs, ms or s."""
+    if not value:
+        return "0 s"
+    # 999.6 µs is 1.00 ms, not 1,000 µs.
+    for factor, unit in ((1e9, "ns"), (1e6, "µs"), (1e3, "ms")):
+        if abs(value) * factor < 999.5:
+            return f"{three_digits(value * factor)} {unit}"
+    return f"{three_digits(value)} s"
+
+
+def per_second(value: float, unit: str = "") -> str:
+    """``12.3 k/s``, ``9.30 TFLOP/s``: a rate in three digits and an SI prefix."""
+    power = 0
+    while power < 6 and abs(value) / 1000**power >= 999.5:
+        power += 1
+    unit = f"{('', 'k', 'M', 'G', 'T', 'P', 'E')[power]}{unit}"
+    return f"{three_digits(value / 1000**power)}{f' {unit}' if unit else ''}/s"
+
+
+def samples_per_second(value: float) -> str:
+    """``404 samples/s``, ``12.3 k samples/s``: a throughput in three digits."""
+    return f"{per_second(value).removesuffix('/s')} samples/s"
+
+
+def joules(value: float) -> str:
+    """``12.3 mJ``: an energy in three digits, in µJ, mJ, J or kJ."""
+    if not value:
+        return "0 J"
+    # 999.6 mJ is 1.00 J.
+    for factor, unit in ((1e6, "µJ"), (1e3, "mJ"), (1, "J")):
+        if abs(value) * factor < 999.5:
+            return f"{three_digits(value * factor)} {unit}"
+    return f"{three_digits(value / 1e3)} kJ"
+
+
+def three_digits(value: float) -> str:
+    """``0.123``, ``1.23``, ``12.3``, ``123``, ``1,234``; more before the point, and 0 is ``0``."""
+    if not value:
+        return "0"
+    places = 2 - floor(log10(abs(float(f"{value:.3g}"))))
+    return f"{value:,.{max(places, 0)}f}"
+
+
 def share(value: float) -> str:
     """``37.2 %``; a share that is not nothing is never written as nothing."""
     if 0 < value < 0.0005:
         return "< 0.1 %"
     return f"{100 * value:.1f} %"
+
+
+def error(value: float) -> str:
+    """``+12.3 %``, ``-4.5 %``: how much too high or too low, as a share of what is right."""
+    return f"{100 * value:+.1f} %"
 
 
 def percent(value: float) -> str:
@@ -150,8 +206,16 @@ def precise(value: Any, column: Column) -> str:
         return f"{exact(value)} B"
     if kind == "change":
         return f"{value:+,}"
+    if kind == "seconds":
+        return seconds(value)
+    if kind == "rate":
+        return per_second(value)
+    if kind == "joules":
+        return joules(value)
     if kind == "share":
         return share(value)
+    if kind == "error":
+        return error(value)
     if kind == "percent":
         return percent(value)
     if kind == "ratio":

@@ -15,15 +15,16 @@ from archcost.ir import Graph
 
 if TYPE_CHECKING:
     from archcost.analysis import ForwardMemory, LayerCost, TrainingMemory
+    from archcost.hardware.estimate import Estimate
     from archcost.report.model import ModelReport
     from archcost.report.table import Table
 
 SCHEMA: Final = "archcost.report/1"
 
 
-def schema() -> dict[str, Any]:
-    """The JSON Schema of a report's document."""
-    path = Path(__file__).with_name("schema") / "report-1.json"
+def schema(name: str = "report-1") -> dict[str, Any]:
+    """The JSON Schema of a report's document, or another of ``schema/``."""
+    path = Path(__file__).with_name("schema") / f"{name}.json"
     result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return result
 
@@ -75,7 +76,7 @@ def document(report: ModelReport, *, version: str | None = None) -> dict[str, An
     result: dict[str, Any] = {"schema": SCHEMA}
     if version is not None:
         result["archcost"] = version
-    result["model"] = _model(report)
+    result["model"] = model_data(report)
     result["totals"] = _totals(report)
     result["memory"] = {
         "forward": _forward(report.forward, report),
@@ -83,12 +84,31 @@ def document(report: ModelReport, *, version: str | None = None) -> dict[str, An
     }
     if report.stored is not None:
         result["stored"] = {**report.stored._asdict(), "bytes": report.stored_bytes}
+    if report.estimate is not None:
+        result["estimate"] = _estimate(report.estimate)
     result["groups"] = {"by": report.by, "rows": rows(report.table)}
     result["layers"] = [layer_data(row) for row in report.analysis.layers]
+    if report.estimate is not None:
+        for layer, time in zip(result["layers"], report.estimate.layers, strict=True):
+            layer |= {"estimated_seconds": time.seconds, "bound": time.bound}
     return result
 
 
-def _model(report: ModelReport) -> dict[str, Any]:
+def _estimate(estimate: Estimate) -> dict[str, Any]:
+    return {
+        "device": estimate.device.name,
+        "fused": estimate.fused,
+        "seconds": estimate.seconds,
+        "samples_per_second": estimate.throughput,
+        "bound_seconds": estimate.bounds._asdict(),
+        "peak_memory_bytes": estimate.peak_memory,
+        "fits": estimate.fits,
+        "energy_joules": estimate.energy_joules,
+    }
+
+
+def model_data(report: ModelReport) -> dict[str, Any]:
+    """Which network it is, as ``model`` of a report's document has it."""
     graph: Graph = report.analysis.graph
     return {
         "name": report.name,

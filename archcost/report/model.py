@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from archcost.analysis import Analysis, ForwardMemory, LayerCost, TrainingMemory, Unread
-from archcost.ir import FLOATS, ArchcostError, Parameter, Shape
+from archcost.ir import ArchcostError, Parameter, Shape
 from archcost.report.format import assumed, exact, unknown_operators, unread_tensors
+from archcost.report.reliability import in_short
 from archcost.report.table import Column, Table, in_order
+
+if TYPE_CHECKING:
+    from archcost.hardware.estimate import Estimate
 
 GROUPINGS: Final = ("layer", "block", "stage", "op")
 COMFORTABLE_ROWS: Final = 30
@@ -43,7 +47,7 @@ class ModelReport:
     """What a report shows of an analysis: ``table`` by ``by``, and everything else on demand.
 
     ``inplace`` and ``fold_norm`` say how the forward pass runs, ``stored`` asks for one more
-    stored size.
+    stored size, ``estimate`` is what a pass would take on a device.
     """
 
     analysis: Analysis
@@ -52,6 +56,7 @@ class ModelReport:
     inplace: bool = False
     fold_norm: bool = False
     stored: Stored | None = None
+    estimate: Estimate | None = None
 
     @property
     def name(self) -> str:
@@ -92,9 +97,7 @@ class ModelReport:
     @property
     def dtype(self) -> str:
         """The dtype that the network computes in."""
-        graph = self.analysis.graph
-        kinds = [value.type.dtype for value in (*graph.inputs, *graph.values())]
-        return next((kind for kind in kinds if kind in FLOATS), kinds[0])
+        return self.analysis.graph.dtype
 
     @cached_property
     def forward(self) -> ForwardMemory:
@@ -118,9 +121,15 @@ class ModelReport:
         return self.analysis.storage_bytes(bits, sparsity=sparsity, index_bits=index_bits)
 
 
-def columns(by: str) -> tuple[Column, ...]:
-    """The columns of a report by ``by``, in the order in which they are shown."""
+def columns(by: str, *, estimated: bool = False) -> tuple[Column, ...]:
+    """The columns of a report by ``by``, in the order in which they are shown; ``estimated``: with
+    the time on a device."""
     alone = by == "layer"
+    time = (
+        Column("estimated_seconds", "Est. time", "seconds", missing=UNKNOWN),
+        Column("estimated_share", "Time share", "share", missing=UNKNOWN),
+        Column("bound", "Bound by", "text", 3),
+    )
     place = (Column("output", "Output", "shape"),) if by != "op" else ()
     field = (Column("receptive_field", "Receptive field", "shape", 5),) if by != "op" else ()
     return (
@@ -130,7 +139,8 @@ def columns(by: str) -> tuple[Column, ...]:
         Column("params", "Params", "count"),
         Column("params_share", "Params share", "share", 4),
         Column("macs", "MACs", "count", missing=UNKNOWN),
-        Column("macs_share", "MACs share", "share", missing=UNKNOWN),
+        Column("macs_share", "MACs share", "share", 2 if estimated else 1, missing=UNKNOWN),
+        *(time if estimated else ()),
         Column("flops", "FLOPs", "count", 4, missing=UNKNOWN),
         Column("activations", "Activations", "count", 2),
         Column("traffic_bytes", "Traffic", "bytes", 5),
@@ -148,6 +158,7 @@ def model_report(
     inplace: bool = False,
     fold_norm: bool = False,
     stored: Stored | None = None,
+    estimate: Estimate | None = None,
 ) -> ModelReport:
     """Arrange an analysis for showing.
 
@@ -163,20 +174,14 @@ def model_report(
         inplace: forward memory with operators in place where they can be.
         fold_norm: forward memory with normalisations folded into the layers before them.
         stored: one more way to store the parameters.
+        estimate: of a pass of the same graph, whose times become columns.
 
     Raises:
         ReportError: no such grouping or column, ``top`` below 1, or ``stored`` out of range.
     """
-    if not analysis.layers:
-        raise ReportError(f"{analysis.graph.name} has no layers to report")
     if sort is None and top is not None:
         sort = "macs"
-    if by is None:
-        by = "block" if len(grouped(analysis, "block")) <= COMFORTABLE_ROWS else "stage"
-    if by not in GROUPINGS:
-        raise ReportError(f"a report is by one of {', '.join(GROUPINGS)}, not by {by!r:.60}")
-    if top is not None and top < 1:
-        raise ReportError(f"top is at least 1, not {top}")
+    by = grouping(analysis, by)
     if stored is not None:
         try:
             analysis.storage_bytes(
@@ -184,10 +189,24 @@ def model_report(
             )
         except ValueError as error:
             raise ReportError(str(error)) from None
-    rows = _Rows(analysis, by)
-    groups = list(grouped(analysis, by).items())
-    table = rows.table(groups, sort, top)
-    return ModelReport(analysis, by, table, inplace, fold_norm, stored)
+    rows = _Rows(analysis, by, estimate)
+    table = rows.table(grouped(analysis, by), sort, top)
+    return ModelReport(analysis, by, table, inplace, fold_norm, stored, estimate)
+
+
+def grouping(analysis: Analysis, by: str | None) -> str:
+    """``by``, or by default the finest of block and stage that fits on a screen.
+
+    Raises:
+        ReportError: no such grouping, or no layers.
+    """
+    if not analysis.layers:
+        raise ReportError(f"{analysis.graph.name} has no layers to report")
+    if by is None:
+        return "block" if len(grouped(analysis, "block")) <= COMFORTABLE_ROWS else "stage"
+    if by not in GROUPINGS:
+        raise ReportError(f"a report is by one of {', '.join(GROUPINGS)}, not by {by!r:.60}")
+    return by
 
 
 def _layer(row: LayerCost) -> str:
@@ -223,37 +242,67 @@ def grouped(analysis: Analysis, by: str) -> dict[str, list[LayerCost]]:
     return groups
 
 
+def arranged(
+    groups: Mapping[str, list[LayerCost]],
+    columns: Sequence[Column],
+    row: Callable[[str, list[LayerCost], bool], tuple[Any, ...]],
+    *,
+    by: str,
+    sort: str | None,
+    top: int | None,
+) -> tuple[tuple[Any, ...], ...]:
+    """The rows of a table of ``groups``, sorted; after the first ``top`` one sums up the others.
+
+    ``row`` makes one from a name and the layers, and is told whether they are no group of their
+    own, but several.
+
+    Raises:
+        ReportError: no such column, or ``top`` below 1.
+    """
+    keys = [column.key for column in columns]
+    if top is not None and top < 1:
+        raise ReportError(f"top is at least 1, not {top}")
+    if sort is not None and sort not in keys:
+        raise ReportError(f"a report by {by} has no column {sort!r:.60}; it has: {', '.join(keys)}")
+    pairs = [(row(name, layers, False), layers) for name, layers in groups.items()]
+    if sort is not None:
+        index = keys.index(sort)
+        pairs = in_order(pairs, columns[index], lambda pair: pair[0][index])
+    rows = [cells for cells, _ in pairs]
+    if top is not None and len(rows) > top:
+        rest = [layer for _, layers in pairs[top:] for layer in layers]
+        rows[top:] = [row(f"other ({len(pairs) - top})", rest, True)]
+    return tuple(rows)
+
+
 class _Rows:
     """Makes the rows of one table."""
 
-    def __init__(self, analysis: Analysis, by: str) -> None:
+    def __init__(self, analysis: Analysis, by: str, estimate: Estimate | None = None) -> None:
         self.analysis = analysis
         self.by = by
-        self.columns = columns(by)
+        self.columns = columns(by, estimated=estimate is not None)
+        self.estimate = estimate
+        self.times = {} if estimate is None else {time.node: time for time in estimate.layers}
         self.totals = analysis.totals
         self.batch = analysis.graph.batch
         self.batched = analysis.batched
 
     def table(
-        self, groups: list[tuple[str, list[LayerCost]]], sort: str | None, top: int | None
+        self, groups: Mapping[str, list[LayerCost]], sort: str | None, top: int | None
     ) -> Table:
-        keys = [column.key for column in self.columns]
-        if sort is not None and sort not in keys:
-            raise ReportError(
-                f"a report by {self.by} has no column {sort!r:.60}; it has: {', '.join(keys)}"
-            )
-        pairs = [(self.row(name, layers), layers) for name, layers in groups]
-        if sort is not None:
-            index = keys.index(sort)
-            pairs = in_order(pairs, self.columns[index], lambda pair: pair[0][index])
-        rows = [row for row, _ in pairs]
-        if top is not None and len(rows) > top:
-            rest = [layer for _, layers in pairs[top:] for layer in layers]
-            rows[top:] = [self.row(f"other ({len(pairs) - top})", rest, summed=True)]
+        rows = arranged(
+            groups,
+            self.columns,
+            lambda name, layers, summed: self.row(name, layers, summed=summed),
+            by=self.by,
+            sort=sort,
+            top=top,
+        )
         everything = list(self.analysis.layers)
         total = self.row("Total", everything, summed=True, unread=self.totals.unread)
         title = f"{self.analysis.graph.name} by {self.by}"
-        return Table(title, self.columns, tuple(rows), total, self.notes())
+        return Table(title, self.columns, rows, total, self.notes())
 
     def row(
         self,
@@ -286,8 +335,22 @@ class _Rows:
             "traffic_bytes": sum([row.traffic_bytes for row in layers]),
             "buffers": sum([row.buffers for row in layers]) + unread.buffers,
             "receptive_field": None if summed or field is None else field.size,
+            **self.time(layers, known=known),
         }
         return tuple([values[column.key] for column in self.columns])
+
+    def time(self, layers: list[LayerCost], *, known: bool) -> dict[str, Any]:
+        """What the layers take together, and what bounds most of that."""
+        if self.estimate is None:
+            return {}
+        times = [self.times[row.node] for row in layers]
+        seconds = sum([time.seconds for time in times])
+        bound = type(self.estimate.bounds).of(times).longest
+        return {
+            "estimated_seconds": seconds if known else None,
+            "estimated_share": _part(seconds, self.estimate.seconds) if known else None,
+            "bound": None if bound == "nothing" else bound,
+        }
 
     def shape(self, row: LayerCost) -> Shape:
         return output_shape(row, batched=self.batched)
@@ -315,6 +378,13 @@ class _Rows:
             notes.append(
                 f"Not counted, as their work is not known ({UNKNOWN}): {', '.join(unknown)}."
             )
+        if self.estimate is not None:
+            how = "normalisations and element-wise operators as part of what they follow"
+            how = how if self.estimate.fused else "each operator by itself"
+            notes.append(
+                f"Est. time: on {self.estimate.device.name}, estimated from the graph alone, {how}."
+            )
+            notes.append(in_short(self.estimate))
         if graph.unread:
             notes.append(
                 f"Total includes what no layer reads: {unread_tensors(self.totals.unread)}."
@@ -328,5 +398,5 @@ def output_shape(row: LayerCost, *, batched: bool) -> Shape:
     return shape[1:] if batched and row.node.inputs and len(shape) > 1 else shape
 
 
-def _part(value: int, whole: int) -> float:
+def _part(value: float, whole: float) -> float:
     return value / whole if whole else 0.0

@@ -7,7 +7,6 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from archcost.ir import ArchcostError
 
@@ -44,6 +43,8 @@ def write_folder_atomically(path: str | os.PathLike[str], write: Callable[[Path]
     Raises:
         OutputError: one message with the path and the system's reason.
     """
+    from tempfile import TemporaryDirectory
+
     with explained(path):
         target, mode = _target(path)
         if mode is not None and not stat.S_ISREG(mode):

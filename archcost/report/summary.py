@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from archcost.ir import shape_text
 from archcost.report.format import (
-    binary_bytes,
+    both_bytes,
     count,
     decimal_bytes,
     exact,
+    samples_per_second,
+    seconds,
     setting,
+    share,
     unknown_operators,
     unread_tensors,
 )
@@ -109,7 +112,7 @@ def facts(report: ModelReport) -> list[Fact]:
         Fact(
             "Peak memory",
             (
-                f"{_size(forward.peak)} in a forward pass{_manner(report)}",
+                f"{both_bytes(forward.peak)} in a forward pass{_manner(report)}",
                 parts,
                 *([f"reached in {forward.at}"] if forward.at else []),
             ),
@@ -138,20 +141,43 @@ def facts(report: ModelReport) -> list[Fact]:
         ),
         Fact("Depth", (f"{exact(totals.depth)} {layers} with weights on the longest path",)),
     ]
+    result += _time(report)
     if totals.receptive_field:
         field = f"{shape_text(totals.receptive_field)} input positions"
-        result.insert(-1, Fact("Receptive field", (field,)))
+        at = next(index for index, fact in enumerate(result) if fact.label == "Depth")
+        result.insert(at, Fact("Receptive field", (field,)))
     return result
+
+
+def _time(report: ModelReport) -> list[Fact]:
+    """What a pass would take, where that was asked for."""
+    estimate = report.estimate
+    if estimate is None:
+        return []
+    bounds = (
+        f"{share(part)} bound by {bound}"
+        for bound, part in estimate.bounds.shares().items()
+        if part
+    )
+    size = both_bytes(estimate.device.memory)
+    without, rate = unknown_operators(estimate.unknown), estimate.throughput
+    where = f"on {estimate.device.name} ({estimate.dtype}, batch {exact(estimate.batch)})"
+    fact = Fact(
+        "Estimated time",
+        (
+            f"{seconds(estimate.seconds)} {where}",
+            *([samples_per_second(rate)] if rate else []),
+            *bounds,
+            *([] if estimate.fits else [f"though its {size} of memory do not hold it"]),
+            *([f"without the work of {', '.join(without)}"] if without else []),
+        ),
+    )
+    return [fact]
 
 
 def _both(value: int, unit: str = "") -> str:
     text = f"{exact(value)}{unit}"
     return f"{text} ({count(value)})" if value >= 1000 else text
-
-
-def _size(value: int) -> str:
-    decimal, binary = decimal_bytes(value), binary_bytes(value)
-    return decimal if decimal == binary else f"{decimal} ({binary})"
 
 
 def _manner(report: ModelReport) -> str:
@@ -162,7 +188,7 @@ def _manner(report: ModelReport) -> str:
 def _stored(report: ModelReport, size: int) -> str:
     assert report.stored is not None
     bits, sparsity, index_bits = report.stored
-    text = f"{_size(size)} at {bits} bits a value"
+    text = f"{both_bytes(size)} at {bits} bits a value"
     if sparsity:
         text += f", {100 * sparsity:g} % of the parameters pruned"
         text += f", {index_bits} index bits for each that is left"

@@ -15,10 +15,14 @@ Kind = Literal[
     "count",
     "change",
     "share",
+    "error",
     "percent",
     "ratio",
     "number",
     "bytes",
+    "seconds",
+    "rate",
+    "joules",
     "shape",
     "integer",
     "year",
@@ -27,9 +31,11 @@ Kind = Literal[
 
 ``text``: a str. ``sentences``: a tuple of str, which a terminal shows below the row. ``count``: an
 int to be scaled for people. ``change``: the same with its sign. ``share``: a float, 1.0 is all.
+``error``: a float, 0.1 is a tenth too much.
 ``percent``: a float, 100.0 is all. ``ratio``: a float, how many times something else. ``number``: a
-float. ``bytes``: an int. ``shape``: a tuple of ints. ``integer``: an int of which every digit is
-shown. ``year``: an int that is no quantity.
+float. ``bytes``: an int. ``seconds``: a float. ``rate``: a float, so many in a second.
+``joules``: a float. ``shape``: a tuple of ints. ``integer``: an int of which every digit is shown.
+``year``: an int that is no quantity.
 A missing value is None in each of them.
 """
 LEFT: Final[frozenset[Kind]] = frozenset({"text", "sentences", "shape"})

@@ -24,7 +24,7 @@ from archcost.report.summary import Fact, citation, facts, heading, identity
 from archcost.report.table import LEFT, Document, Section, Table
 
 if TYPE_CHECKING:
-    from rich.console import ConsoleOptions, RenderResult
+    from rich.console import ConsoleOptions, RenderableType, RenderResult
 
     from archcost.report.model import ModelReport
 
@@ -80,6 +80,41 @@ class DocumentView:
                 yield TableView(part)
 
 
+class FactsView:
+    """A title and a line below it, facts, tables, facts, notes."""
+
+    def __init__(
+        self,
+        title: str,
+        line: str,
+        above: list[Fact],
+        tables: Sequence[Table],
+        below: list[Fact],
+        notes: Sequence[str],
+    ) -> None:
+        self.title = title
+        self.line = line
+        self.above = above
+        self.tables = tables
+        self.below = below
+        self.notes = notes
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width = options.max_width
+        yield SheetView(self.title, self.line, self.above)
+        yield Text()
+        for table in self.tables:
+            if table.title:
+                yield _text(table.title, width, "bold")
+            yield from _grid(table, _laid_out(table, width), width, options.ascii_only)
+            yield Text()
+        yield from _facts(self.below, width)
+        yield Text()
+        legends = [line for table in self.tables for line in table.legend(BEST)]
+        for note in (*legends, *self.notes):
+            yield _text(note, width, "dim")
+
+
 class ReportView:
     """A model's report: heading, table, facts, notes."""
 
@@ -87,18 +122,15 @@ class ReportView:
         self.report = report
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        report, width = self.report, options.max_width
-        yield _text(heading(report)[0], width, "bold")
-        if cited := citation(report.source):
-            yield _text(cited, width, "dim")
-        yield from _facts(identity(report), width)
-        yield Text()
-        yield from _grid(report.table, _laid_out(report.table, width), width, options.ascii_only)
-        yield Text()
-        yield from _facts(facts(report), width)
-        yield Text()
-        for note in report.table.notes:
-            yield _text(note, width, "dim")
+        report = self.report
+        yield FactsView(
+            heading(report)[0],
+            citation(report.source),
+            identity(report),
+            (report.table._replace(title="", notes=()),),
+            facts(report),
+            report.table.notes,
+        )
 
 
 class SheetView:
@@ -138,9 +170,7 @@ def report_text(report: ModelReport, *, width: int = DEFAULT_WIDTH) -> str:
     return plain(ReportView(report), width)
 
 
-def plain(
-    view: TableView | DocumentView | ReportView | SheetView, width: int = DEFAULT_WIDTH
-) -> str:
+def plain(view: RenderableType, width: int = DEFAULT_WIDTH) -> str:
     """What a view shows as plain text, without colours."""
     file = io.StringIO()
     console = Console(file=file, width=width, color_system=None, force_terminal=False)
@@ -239,6 +269,7 @@ def _grid(table: Table, layout: Layout, width: int, ascii_only: bool) -> Iterato
     are networks of 100,000 layers.
     """
     kinds = [column.kind for column in table.columns]
+    drawn = _drawn(table)
     labels, cells, chosen = layout
 
     bold, dim, cyan = Style.parse("bold"), Style.parse("dim"), Style.parse("cyan")
@@ -261,7 +292,7 @@ def _grid(table: Table, layout: Layout, width: int, ascii_only: bool) -> Iterato
                 yield Segment(texts[index], best)
                 text = ""
                 continue
-            if kinds[index] == "share" and row:
+            if index in drawn and row:
                 length = room - 1 - PERCENT
                 if text:
                     yield Segment(text, style)
@@ -314,10 +345,10 @@ def _fit(table: Table, natural: list[int], width: int) -> dict[int, int]:
         shortest = max(SHORTEST_TEXT, width * 3 // 10) if index == 0 else SHORTEST_TEXT
         least[index] = min(natural[index], shortest)
         wanted[index] = min(natural[index], max(SHORTEST_TEXT, width * 2 // 5))
-    for index, column in enumerate(columns):
-        if column.kind == "share":
-            least[index] = max(len(column.label), SHORTEST_BAR + 1 + PERCENT)
-            wanted[index] = least[index]
+    drawn = _drawn(table)
+    for index in drawn:
+        least[index] = max(len(columns[index].label), SHORTEST_BAR + 1 + PERCENT)
+        wanted[index] = least[index]
 
     def total(sizes: list[int], chosen: list[int]) -> int:
         shown = whole(chosen)
@@ -344,12 +375,22 @@ def _fit(table: Table, natural: list[int], width: int) -> dict[int, int]:
         given = max(0, min(spare, natural[index] - sizes[index]))
         sizes[index] += given
         spare -= given
-    bars = [index for index in chosen if columns[index].kind == "share"]
+    bars = [index for index in chosen if index in drawn]
     for number, index in enumerate(bars):
         room = min(spare // (len(bars) - number), LONGEST_BAR - SHORTEST_BAR)
         sizes[index] += max(0, room)
         spare -= max(0, room)
     return sizes
+
+
+def _drawn(table: Table) -> list[int]:
+    """The columns whose shares have bars: those in which none is below nothing or above all."""
+    return [
+        index
+        for index, column in enumerate(table.columns)
+        if column.kind == "share"
+        and all(0 <= row[index] <= 1 for row in table.rows if row[index] is not None)
+    ]
 
 
 def _shortened(text: str, room: int, ascii_only: bool) -> str:

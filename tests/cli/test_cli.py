@@ -189,7 +189,7 @@ def refused(result, *messages):
         (["report", "simplenet", "--top", "0"], "0 is not in the range"),
         (["report", "simplenet", "--bits", "65"], "65 is not in the range"),
         (["report", "simplenet", "--bits", "4", "--sparsity", "1"], "range 0<=x<1"),
-        (["report", "simplenet", "--bits", "4", "--sparsity", "nan"], "sparsity is at least 0"),
+        (["report", "simplenet", "--bits", "4", "--sparsity", "nan"], "no number to compute with"),
         (["report", "simplenet", "--sparsity", "0.5"], "--sparsity needs --bits"),
         (["report", "simplenet", "--bits", "4", "--index-bits", "4"], "--index-bits needs"),
         (["report", "simplenet", "--fromat", "json"], "--fromat"),
@@ -204,6 +204,24 @@ def refused(result, *messages):
         (["report", "resnet"], "'resnet' is a family of"),
         (["zoo", "show", "lenet5", "--format", "csv"], "no 'csv'"),
         (["completion", "tcsh"], "there are: bash, zsh, fish"),
+        (["measure", "lenet5", "--min-run-time", "nan"], "'nan' is no number to compute with"),
+        (["measure", "lenet5", "--min-run-time", "0"], "is not in the range x>0"),
+        (["measure", "lenet5", "--device", "gpu"], "there are cpu, cuda and cuda:0 on"),
+        (["measure", "lenet5", "--batch", "8,0"], "expected some like 1,8,64"),
+        (["measure", "lenet5", "--dtype", "fp31"], "did you mean 'fp32'?"),
+        (["estimate", "lenet5"], "name the device: --device NAME"),
+        (["estimate", "lenet5", "--device", "rtx3091"], "did you mean 'rtx-3090'?"),
+        (["devices", "shwo"], "did you mean 'show'?"),
+        (["validate", "lenet5"], "Missing option '--device'"),
+        (
+            ["validate", "lenet5", "--device", "h100", "--on", "cpu"],
+            "is a gpu: cpu is no such device",
+        ),
+        (["validate", "--device", "h100", "-o", "/nowhere/x.md"], "there is no such folder"),
+        (["measure", "lenet5", "-o", "/nowhere/x.md"], "there is no such folder"),
+        (["calibrate", "--device-file", "/nowhere/x.yaml"], "there is no such folder"),
+        (["calibrate", "--name", "a/b"], "'a/b' is no name for a device"),
+        (["calibrate", "--from", "nothing.jsonl"], "nothing.jsonl: cannot be read"),
     ],
 )
 def test_a_mistake_gets_one_message(arguments, message):
@@ -427,6 +445,8 @@ def test_zoo_show_gives_the_settings_of_a_variant(tmp_path):
         *([name] for name in COMMANDS),
         ["zoo", "list"],
         ["zoo", "show"],
+        ["devices", "list"],
+        ["devices", "show"],
     ],
     ids=" ".join,
 )
@@ -440,7 +460,8 @@ def test_help(arguments):
 
 def test_groups_alone_show_their_help():
     assert ok() == ok("--help")
-    assert ok("zoo") == ok("zoo", "--help")
+    for group in ("zoo", "devices"):
+        assert ok(group) == ok(group, "--help")
 
 
 def test_version():
@@ -478,6 +499,14 @@ def test_completion_script(shell):
         ("archcost export lenet5 --to o", {"onnx"}),
         ("archcost export lenet5 --weights n", {"none"}),
         ("archcost export lenet5 --dtype f", {"fp64", "fp32", "fp16", "fp8"}),
+        ("archcost estimate lenet5 --device rtx-30", {"rtx-3090"}),
+        ("archcost estimate lenet5 --device ./here", {"./here"}),
+        ("archcost devices show gtx-9", {"gtx-980"}),
+        ("archcost devices list --kind c", {"cpu"}),
+        ("archcost validate --device h2", {"h200"}),
+        ("archcost validate resnet15", {"resnet152"}),
+        ("archcost measure resnet15", {"resnet152"}),
+        ("archcost measure lenet5 --ceilings h2", {"h200"}),
     ],
 )
 def test_completion(words, expected):

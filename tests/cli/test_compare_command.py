@@ -5,13 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from command_line import call, completed, ok, refused
+from measured import measurement
 
 import archcost
 from archcost.conventions import CONVENTIONS, convention
+from archcost.hardware.estimate import estimate
+from archcost.hardware.files import dump, find
+from archcost.measure.records import append
 from archcost.sources import zoo
 
 NET = "{name: NAME, input: [3, 8, 8], layers: [flatten, {linear: 5}]}"
@@ -231,3 +236,87 @@ def test_a_broken_file_of_the_zoo_is_a_warning(
 )
 def test_completion(words: str, expected: set[str]) -> None:
     assert completed(words) == expected
+
+
+# --- times ----------------------------------------------------------------------------------------
+
+
+def test_estimated_on_a_device() -> None:
+    found = document("lenet5", "vgg16", "--device", "RTX 3090", "--batch", "8")
+    for entry in found["networks"]:
+        own = estimate(archcost.load(entry["name"], batch=8), find("rtx3090"))
+        assert entry["values"]["estimated_seconds"] == own.seconds
+        assert entry["values"]["estimated_samples_per_second"] == own.throughput
+    text = ok("compare", "lenet5", "vgg16", "--device", "rtx3090", "--columns", "est-latency")
+    assert "Est. latency" in text
+    assert "estimated from the graph alone, each operator by itself." in " ".join(text.split())
+    fused = values("vgg16", "--device", "rtx3090", "--fused")["vgg16"]
+    graph = archcost.load("vgg16")
+    assert fused["estimated_seconds"] == estimate(graph, find("rtx3090"), fused=True).seconds
+
+
+def test_two_devices_and_a_file_of_one(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(dump(replace(find("v100"), name="mine", aliases=())))
+    found = values("lenet5", "--device", str(path), "--device", "gtx980", "--device", "GTX 980")
+    assert {key for key in found["lenet5"] if "seconds" in key} == {
+        "estimated_seconds_mine",
+        "estimated_seconds_gtx_980",
+    }
+
+
+def test_a_dtype_that_a_device_lacks_is_one_warning() -> None:
+    arguments = ("compare", "lenet5", "vgg16", "--dtype", "bf16", "--format", "json")
+    result = call(*arguments, "--device", "gtx980", "--device", "a100")
+    assert result.exit_code == 0
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("archcost: warning: no estimate on gtx-980 of lenet5, vgg16: ")
+    (vgg,) = (e["values"] for e in json.loads(result.stdout)["networks"] if e["name"] == "vgg16")
+    assert [value for key, value in vgg.items() if key.startswith("estimated_seconds_gtx")] == [
+        None
+    ]
+    assert "bf16" in refused(*arguments, "--device", "gtx980")
+
+
+def test_measured_beside_estimated(tmp_path: Path) -> None:
+    path = tmp_path / "passes.jsonl"
+    append(path, measurement(archcost.load("vgg16"), 0.5))
+    append(path, measurement(archcost.load("lenet5"), 0.003))
+    append(path, measurement(archcost.load("lenet5"), 0.002))
+    arguments = ("--device", "v100", "--measured", str(path))
+    found = values("lenet5", "vgg16", *arguments, "--sort", "measured-latency")
+    assert list(found) == ["vgg16", "lenet5"]
+    assert [row["measured_seconds"] for row in found.values()] == [0.5, 0.002]
+    text = ok(
+        "compare", "lenet5", "vgg16", *arguments, "--columns", "params,est-latency,meas-latency"
+    )
+    assert "2.00 ms*" in text
+    assert "median of forward passes that were run on cpu, 2 threads" in " ".join(text.split())
+
+
+def test_networks_that_nobody_measured_are_one_warning(tmp_path: Path) -> None:
+    path = tmp_path / "passes.jsonl"
+    append(path, measurement(archcost.load("lenet5"), 0.003))
+    result = call("compare", "lenet5", "vgg16", "resnet50", "--measured", str(path))
+    assert result.exit_code == 0
+    expected = f"{path} has no measurement at batch 1 in fp32 of vgg16, resnet50"
+    assert result.stderr == f"archcost: warning: {expected}\n"
+    result = call("compare", "lenet5", "--batch", "2", "--measured", str(path))
+    assert "no measurement at batch 2 in fp32 of lenet5" in result.stderr
+    assert "Meas.:" not in result.stdout
+    assert result.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--device", "rtx3091"), "rtx-3090"),
+        (("--fused",), "it needs --device"),
+        (("--measured", "/no/such"), "/no/such"),
+        (("--columns", "est-latency"), "a column est_latency needs --device NAME"),
+        (("--sort", "measured_seconds", "--device", "v100"), "needs --measured FILE"),
+        (("--layers", "vgg16", "--device", "v100"), "--device does not go with --layers"),
+    ],
+)
+def test_times_that_cannot_be_had(arguments: tuple[str, ...], message: str) -> None:
+    assert message in refused("compare", "lenet5", *arguments)

@@ -15,6 +15,9 @@ import archcost
 from archcost.analysis import analyze
 from archcost.cli import diagram as command
 from archcost.diagram import diagram, dot_source, mermaid_source, model
+from archcost.hardware.estimate import estimate
+from archcost.hardware.files import find
+from archcost.report.format import seconds
 
 
 def drawn(name: str, **options: object) -> str:
@@ -45,9 +48,23 @@ def test_options(words: list[str], options: dict[str, object]) -> None:
 
 def test_the_options_that_the_library_knows() -> None:
     assert command.LEVELS == model.LEVELS
-    assert command.COLORS == model.COLORS
+    assert command.COLORS == model.GRAPH_COLORS
     assert command.DIRECTIONS == model.DIRECTIONS
     assert command.THEMES == model.THEME_NAMES
+
+
+def test_colours_by_time() -> None:
+    analysis = analyze(archcost.load("lenet5", batch=8))
+    own = estimate(analysis.graph, find("v100"))
+    times = {layer.node: layer.seconds for layer in own.layers}
+    text = dot_source(
+        diagram(
+            analysis, color_by="time", times=times, where=f"estimated on {own.device.name} in fp32"
+        )
+    )
+    words = ("--color-by", "time", "--device", "v100", "--batch", "8")
+    assert ok("diagram", "lenet5", *words) == text
+    assert f"{seconds(own.seconds)} estimated on {own.device.name} in fp32" in text
 
 
 def test_model_options() -> None:
@@ -107,6 +124,12 @@ def test_volumes(tmp_path: Path) -> None:
         (["lenet5", "-o", "net"], "svg (.svg)"),
         (["lenet5", "--level", "stages"], "did you mean 'stage'?"),
         (["lenet5", "--color-by", "heat"], "no 'heat'"),
+        (["lenet5", "--color-by", "time"], "--color-by time and --device go together"),
+        (["lenet5", "--device", "v100"], "--color-by time and --device go together"),
+        (
+            ["lenet5", "--color-by", "time", "--device", "v100", "--style", "volumes"],
+            "--color-by time is for --style graph",
+        ),
         (["resnet50", "--unfold", "conv9"], "nothing called 'conv9' is folded"),
         (["lenet7"], "lenet7"),
         (["lenet5", "--every-layer", "--level", "block"], "--every-layer is for --level layer"),

@@ -18,6 +18,8 @@ COMMANDS = {
     "diagram": ("diagram", "FILE"),
     "mermaid": ("diagram", "FILE", "--level", "block", "--format", "mermaid"),
     "plot": ("plot", "depth", "FILE", "--format", "json"),
+    "estimate": ("estimate", "FILE", "--device", "rtx-3090", "--by", "layer", "--curve"),
+    "estimate devices": ("estimate", "FILE", "--device", "rtx-3090", "--device", "v100"),
 }
 QUESTIONS = {
     "report": ("report", "NAME"),
@@ -36,6 +38,10 @@ QUESTIONS = {
     "diagram": ("diagram", "NAME"),
     "unfold": ("diagram", "resnet18", "--unfold", "NAME"),
     "plot": ("plot", "depth", "NAME", "-o", "x.svg"),
+    "estimate": ("estimate", "NAME", "--device", "rtx-3090"),
+    "estimate device": ("estimate", "lenet5", "--device", "NAME"),
+    "estimate sort": ("estimate", "lenet5", "--device", "rtx-3090", "--sort", "NAME"),
+    "batches": ("estimate", "lenet5", "--device", "rtx-3090", "--batches", "NAME"),
     "plot accuracy": ("plot", "accuracy", "lenet5", "--dataset", "NAME", "-o", "x.svg"),
     "folder": ("zoo", "--format", "html", "--family", "lenet", "-o", "nowhere/NAME"),
     "option": ("report", "lenet5", "--NAME"),

@@ -11,9 +11,12 @@ import click
 import hostile
 import pytest
 from command_line import call, ok
+from measured import measurement
 
 import archcost
 from archcost.cli import plot
+from archcost.hardware.files import find
+from archcost.measure.records import append
 from archcost.plot.figure import SCHEMA
 from archcost.plot.networks import QUANTITIES
 from archcost.plot.scatter import AXES
@@ -27,6 +30,8 @@ FIGURES = {
     "kinds": ("lenet5",),
     "totals": ("lenet5", "simplenet"),
     "intensity": ("lenet5", "--peak-flops", "10T", "--bandwidth", "100G"),
+    "latency": ("lenet5", "--device", "rtx3090"),
+    "time": ("lenet5", "--device", "rtx3090"),
     "memory": ("lenet5",),
 }
 
@@ -129,6 +134,42 @@ def test_rates(text: str, value: float) -> None:
     assert plot.RateType().convert(text, None, None) == pytest.approx(value)
 
 
+def test_the_roof_of_a_device() -> None:
+    device = find("v100")
+    for dtype in ("fp32", "fp16"):
+        found = data("intensity", "lenet5", "--device", "v100", "--dtype", dtype)
+        assert found["title"] == f"Roofline: LeNet-5 on {device.name}"
+        roof = found["panels"][0]["marks"][0]
+        assert roof["y"][-1] == device.peak[dtype]
+        assert roof["y"][1] / roof["x"][1] == pytest.approx(device.bandwidth)
+
+
+def test_measured_layers_beside_the_estimated(tmp_path: Path) -> None:
+    graph = archcost.load("lenet5")
+    path = tmp_path / "passes.jsonl"
+    times = [0.001 * place for place in range(1, len(graph.nodes) + 1)]
+    append(path, measurement(graph, sum(times), layers=times))
+    arguments = ("time", "lenet5", "--device", "rtx3090")
+    panel = data(*arguments, "--measured", str(path))["panels"][1]
+    (points,) = [mark for mark in panel["marks"] if mark["mark"] == "points"]
+    assert points["name"] == "measured on cpu, 2 threads"
+    names = [panel["y"]["categories"][round(place)] for place in points["y"]]
+    own = dict(zip([node.name for node in graph.nodes], times, strict=True))
+    assert points["x"] == [own[name] for name in names]
+    result = call("plot", *arguments, "--batch", "2", "--measured", str(path), "--format", "json")
+    assert result.exit_code == 0
+    assert "has no measured layers at batch 2 in fp32 of lenet5" in result.stderr
+    marks = [m["mark"] for p in json.loads(result.stdout)["panels"] for m in p["marks"]]
+    assert "points" not in marks
+
+
+def test_curves_of_networks_on_devices() -> None:
+    found = data("latency", "lenet5", "simplenet", "--device", "v100", "--device", "gtx-980")
+    names = [m["name"] for m in found["panels"][0]["marks"] if m["mark"] == "line"]
+    devices = [find(name).name for name in ("v100", "gtx-980")]
+    assert names == [f"{net}, {on}" for net in ("LeNet-5", "SimpleNet") for on in devices]
+
+
 def test_lists_that_are_not_loaded_for_help() -> None:
     assert tuple(QUANTITIES) == plot.QUANTITIES
     assert tuple(AXES) == plot.AXES
@@ -148,6 +189,25 @@ def test_lists_that_are_not_loaded_for_help() -> None:
         (("kinds", "lenet5", "-o", "x.json", "--theme", "dark"), "not for json"),
         (("kinds", "lenet5", "-o", "x.html", "--width", "5"), "not for html"),
         (("kinds", "lenet5", "--width", "1"), "2.5"),
+        (("intensity", "lenet5", "--peak-flops", "1T", "--device", "v100"), "does not go with"),
+        (("intensity", "lenet5", "--device", "v101"), "v100"),
+        (("intensity", "lenet5", "--device", "gtx980", "--dtype", "bf16"), "bf16"),
+        (("latency", "lenet5"), "--device"),
+        (("latency", "lenet5", "--batch", "8", "--device", "v100"), "all batches"),
+        (("latency", "resnet*", "--device", "v100"), "too many"),
+        (
+            (
+                "latency",
+                *("vgg11", "vgg13", "vgg16", "vgg19", "alexnet"),
+                "--device",
+                "v100",
+                "--device",
+                "a100",
+            ),
+            "too many curves",
+        ),
+        (("time", "lenet5"), "--device"),
+        (("time", "lenet5", "--device", "v100", "--measured", "/no/such"), "/no/such"),
         (("depth", "lenet5", "--height", "2.5"), "wider or higher"),
         (("kinds", "lenet5", "--theme", "lihgt"), "did you mean 'light'"),
         (("intensity", "lenet5", "--peak-flops", "10T"), "both"),

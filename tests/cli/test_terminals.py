@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import sys
 from subprocess import CalledProcessError
 
 import pytest
 from command_line import ok
 from recording import COLOUR, COMMANDS, COMPARED, WIDTHS, in_terminal, kept, piped
 from rich.cells import cell_len
+
+from archcost.cli.output import to_terminal
 
 EVERY = pytest.mark.parametrize("name", COMMANDS)
 
@@ -74,3 +78,10 @@ def test_what_is_no_text_is_not_written_to_a_terminal(arguments):
         in_terminal(arguments, 80)
     assert refused.value.returncode == 2
     assert refused.value.output == ""
+
+
+def test_microseconds_where_there_is_no_such_letter(monkeypatch):
+    output = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", output)
+    to_terminal("3.00 \N{MICRO SIGN}s \N{MULTIPLICATION SIGN}")
+    assert output.buffer.getvalue() == b"3.00 us ?\n"

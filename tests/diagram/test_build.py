@@ -349,6 +349,21 @@ def test_heat(color_by: str, theme: str) -> None:
     assert lights == sorted(lights, reverse=theme == "light")
 
 
+def test_heat_of_times() -> None:
+    analysis = analyze(archcost.load("resnet50"))
+    times = {node: 1e-6 * place for place, node in enumerate(analysis.graph.nodes)}
+    drawing = diagram(analysis, level="layer", color_by="time", times=times, where="somewhere")
+    boxes = [box for box in drawing.boxes if box.layers]
+    plain = diagram(analysis, level="layer", color_by="time", times=times, unfold=True)
+    assert sum(box.value or 0 for box in plain.boxes) == pytest.approx(sum(times.values()))
+    hottest = max(boxes, key=lambda box: box.value or 0)
+    assert hottest.fill == on_scale(1, "light") == drawing.legend[-1].fill
+    assert drawing.legend[-1].label == hottest.lines[-1]
+    assert "ms somewhere" in drawing.subtitle
+    with pytest.raises(DiagramError, match="times"):
+        diagram(analysis, color_by="time")
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_text_stands_out(theme: str) -> None:
     fills = [on_scale(step / 20, theme) for step in range(21)]

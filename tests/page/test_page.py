@@ -11,6 +11,8 @@ from command_line import call, ok
 from reading import data, harmless, parsed, rows
 
 import archcost
+from archcost.hardware.estimate import estimate
+from archcost.hardware.files import find
 from archcost.page import About, figures, report_page, table_page
 from archcost.page.figures import MOST_LAYERS, model_drawn
 from archcost.page.network import Drawings
@@ -18,7 +20,7 @@ from archcost.page.views import MOST_ROWS, views
 from archcost.plot import bundle
 from archcost.published.about import published_about
 from archcost.report import Column, Document, Section, Table, model_report, render
-from archcost.report.format import exact, visible
+from archcost.report.format import exact, seconds, visible
 from archcost.report.summary import facts
 
 ABOUT = About("archcost report x --format html", "1.2.3")
@@ -201,6 +203,8 @@ def test_a_document():
         "zoo list --family lenet",
         "zoo show lenet5",
         "report lenet5 --by op --sort params",
+        "report lenet5 --device v100 --sort estimated_seconds",
+        "compare lenet5 simplenet alexnet --device v100",
     ],
 )
 def test_every_command_writes_pages(command, tmp_path):
@@ -236,6 +240,30 @@ def test_a_network_with_settings_is_not_the_published_one(tmp_path):
         ok("report", "alexnet", *arguments, "-o", str(path))
         section = parsed(path.read_text()).one("section", id="published")
         assert ("without the settings of this page" in section.text) is said
+
+
+def test_a_page_with_estimated_times(tmp_path):
+    path = tmp_path / "x.html"
+    ok("report", "lenet5", "--device", "v100", "--batch", "8", "-o", str(path))
+    root = harmless(path.read_text())
+    own = estimate(archcost.load("lenet5", batch=8), find("v100"))
+    for id_ in ("layers", "by-block", "by-stage", "by-op"):
+        table = root.one("table", id=id_)
+        heads = table.every("th", scope="col")
+        at = [head.attributes["data-key"] for head in heads].index("estimated_seconds")
+        cells = [
+            [c for c in row.children if c.tag in ("td", "th")][at]
+            for row in table.one("tbody").every("tr")
+        ]
+        values = [float(cell.attributes["data-v"]) for cell in cells]
+        assert sum(values) == pytest.approx(own.seconds, rel=1e-6)
+    assert seconds(own.seconds) in root.one("section", id="summary").text
+    drawn = {
+        figure.attributes["data-figure"]
+        for figure in root.every("div")
+        if "data-figure" in figure.attributes
+    }
+    assert {"time", "intensity"} <= drawn
 
 
 def test_points_of_a_comparison_have_rows(tmp_path):

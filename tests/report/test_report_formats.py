@@ -12,6 +12,7 @@ from html.parser import HTMLParser
 import jsonschema
 import pytest
 from rich.console import Console
+from schemas import strict
 
 import archcost
 from archcost.ir import GraphBuilder, Parameter, TensorType
@@ -29,18 +30,6 @@ NETWORKS = ("simplenet", "lenet5", "googlenet-training", "squeezenet", "resnet56
 
 def report(name="simplenet", **options):
     return model_report(archcost.analyze(archcost.load(name)), **options)
-
-
-def strict(schema):
-    """The schema with every object closed: the document has nothing that is not described."""
-    if isinstance(schema, list):
-        return [strict(entry) for entry in schema]
-    if not isinstance(schema, dict):
-        return schema
-    closed = {key: strict(value) for key, value in schema.items()}
-    if schema.get("type") == "object" and "properties" in schema:
-        closed["additionalProperties"] = False
-    return closed
 
 
 # --- JSON -----------------------------------------------------------------------------------------
@@ -353,3 +342,14 @@ def test_shares_are_words_for_people():
     assert share(0.00001) == "< 0.1 %"
     assert share(0.0) == "0.0 %"
     assert share(1.0) == "100.0 %"
+
+
+def test_shares_above_all_or_below_nothing_are_read_whole():
+    """They have no bar, which would end where the line does; others of the table have theirs."""
+    columns = (Column("a", "Error", "share"), Column("b", "Spread", "share"))
+    table = Table("Errors", columns, ((-1.0, 0.5), (3.379, 0.25), (None, None)))
+    text = render(table, "table")
+    assert "-100.0 %" in text
+    assert "337.9 %" in text
+    assert re.search("█ +50.0 %", text)
+    assert max(map(len, text.splitlines())) <= 80

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archcost.report.format import binary_bytes, count, decimal_bytes, exact, setting, visible
+from archcost.report.format import (
+    binary_bytes,
+    count,
+    decimal_bytes,
+    exact,
+    joules,
+    per_second,
+    setting,
+    visible,
+)
 from archcost.spec import parse_value
 
 
@@ -58,6 +67,28 @@ def test_visible_text_is_one_harmless_line(text):
         "[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff]", shown
     )
     shown.encode()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0 J"),
+        (3.25e-6, "3.25 µJ"),
+        (0.0123, "12.3 mJ"),
+        (0.9996, "1.00 J"),
+        (345.6, "346 J"),
+        (12345.0, "12.3 kJ"),
+    ],
+)
+def test_energies(value, text):
+    assert joules(value) == text
+
+
+def test_rates_have_the_unit_that_they_count():
+    assert per_second(9.3e12, "FLOP") == "9.30 TFLOP/s"
+    assert per_second(9.3e12) == "9.30 T/s"
+    assert per_second(12.0) == "12.0/s"
+    assert per_second(12.0, "B") == "12.0 B/s"
 
 
 def test_visible_leaves_the_rest():

@@ -1,0 +1,1 @@
+"""Real forward passes: how long they take, and what memory."""

@@ -1,0 +1,1 @@
+"""Measured passes beside estimates, and how far they are apart."""
