@@ -11,11 +11,11 @@ import pytest
 from command_line import completed, ok, refused
 from hostile import STRINGS, harmless
 
+from archcost.cli.devices import COLUMNS
+from archcost.cli.devices import KINDS as OFFERED
 from archcost.hardware.device import KINDS, Source
 from archcost.hardware.files import devices, dump, find, names
 from archcost.report.devices import LIST_COLUMNS
-from cli.devices import COLUMNS
-from cli.devices import KINDS as OFFERED
 
 
 def test_what_is_offered_without_loading_it_is_what_there_is() -> None:

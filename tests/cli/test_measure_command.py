@@ -111,7 +111,7 @@ def test_shares_of_what_a_device_can_do(tmp_path: Path) -> None:
         ok("measure", "lenet5", *SHORT, "--ceilings", name).split()
     )
     gpu = next(one.name for one in devices() if one.kind == "gpu")
-    assert measured("lenet5", "--ceilings", gpu)[0]["ceilings"] is None  # this is no GPU
+    assert "is a gpu, which --device cpu is not" in refused("measure", "lenet5", "--ceilings", gpu)
     assert "did you mean" in refused("measure", "lenet5", "--ceilings", f"{gpu}x")
 
 
