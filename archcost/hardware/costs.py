@@ -263,8 +263,8 @@ FOLDING: Final = frozenset({"batch_norm", "scale_shift"})
 def fused_nodes(graph: Graph) -> dict[Node, Node]:
     """node -> the node that it is fused into, for those that compilers fuse.
 
-    A node that works element by element becomes part of the one that makes the first of its inputs
-    which nobody else reads and which has its output's shape, itself fused or not.
+    A node that works element by element becomes part of the one that makes its first input, itself
+    fused or not, where nobody else reads that input and it has the output's shape.
     """
     into: dict[Node, Node] = {}
     outputs = set(graph.outputs)

@@ -25,7 +25,7 @@ from archcost.measure.environment import Clocks, check_device, check_dtype, envi
 from archcost.measure.fitting import Fit, fit
 from archcost.measure.passes import explained, precision
 from archcost.measure.records import Environment, MeasureError
-from archcost.measure.samples import Sample, read, sample, together
+from archcost.measure.samples import Sample, read, sample, short, together
 from archcost.measure.stacks import CPU_LIMITS, GPU_LIMITS, stacks
 from archcost.measure.timing import seconds
 
@@ -70,12 +70,16 @@ class Ceilings(NamedTuple):
 
 
 class Machine(NamedTuple):
-    """What is known of a device before anything is fitted."""
+    """What is known of a device before anything is fitted.
+
+    ``date`` is when it was measured; empty: nobody knows.
+    """
 
     environment: Environment
     ceilings: Ceilings
     units: int
     caches: tuple[Cache, ...]
+    date: str = ""
 
 
 class Plan:
@@ -126,7 +130,8 @@ class Plan:
                 found = ceilings(self.place, self.dtypes)
             except (RuntimeError, MemoryError) as error:
                 raise explained(error) from None
-            return Machine(about, found, _units(self.place), _caches(self.place))
+            today = datetime.now(UTC).date().isoformat()
+            return Machine(about, found, _units(self.place), _caches(self.place), today)
 
     def samples(self) -> Iterator[Sample | None]:
         """Runs every stack; None for one that the device cannot run. As many as :func:`len` says.
@@ -221,7 +226,7 @@ def calibrated(samples: Sequence[Sample], machine: Machine, name: str | None = N
     Raises:
         MeasureError: the samples are too few for coefficients.
     """
-    about, found, units, caches = machine
+    about, found, units, caches, date = machine
     sizes = [cache.bytes * (1 if cache.shared else units) for cache in caches]
     levels = sorted(set(sizes))[-2:]
     classes: dict[str, Mapping[str, Mapping[str, float]]] = {}
@@ -244,10 +249,10 @@ def calibrated(samples: Sequence[Sample], machine: Machine, name: str | None = N
         name=name or _name(about.device),
         title=about.device,
         kind="gpu" if about.kind == "gpu" else "cpu",
-        peak={dtype: _short(peak) for dtype, peak in found.peak.items()},
-        bandwidth=_short(found.bandwidth),
+        peak={dtype: short(peak) for dtype, peak in found.peak.items()},
+        bandwidth=short(found.bandwidth),
         memory=about.memory_bytes or 0,
-        overhead=_short(found.overhead),
+        overhead=short(found.overhead),
         units=units,
         caches=tuple(caches),
         sources={
@@ -256,7 +261,7 @@ def calibrated(samples: Sequence[Sample], machine: Machine, name: str | None = N
         },
         costs=costs,
         calibrated={
-            "date": datetime.now(UTC).date().isoformat(),
+            **({"date": date} if date else {}),
             "archcost": about.archcost,
             "torch": about.torch,
             "threads": about.threads,
@@ -289,10 +294,6 @@ def _units(place: torch.device) -> int:
     if place.type == "cuda":
         return int(torch.cuda.get_device_properties(place).multi_processor_count)
     return torch.get_num_threads()
-
-
-def _short(number: float) -> float:
-    return float(f"{number:.4g}")
 
 
 def _caches(place: torch.device) -> tuple[Cache, ...]:
@@ -328,6 +329,7 @@ def written(samples: Iterable[Sample], machine: Machine) -> str:
     """Everything that was measured, in JSON Lines, for :func:`read_samples`."""
     data = {
         "schema": SCHEMA,
+        "date": machine.date,
         "environment": asdict(machine.environment),
         "ceilings": machine.ceilings._asdict(),
         "units": machine.units,
@@ -342,7 +344,7 @@ def _machine(data: Mapping[str, Any]) -> Machine:
     if not all(isfinite(figure) and figure > 0 for figure in figures):
         raise ValueError("a ceiling is not above 0")
     caches = tuple(Cache(**cache) for cache in data["caches"])
-    return Machine(about, found, int(data["units"]), caches)
+    return Machine(about, found, int(data["units"]), caches, str(data.get("date", "")))
 
 
 def read_samples(text: str, graph: Callable[[str], Graph]) -> tuple[tuple[Sample, ...], Machine]:

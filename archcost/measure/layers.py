@@ -49,11 +49,11 @@ def layer_seconds(
 
 def one_pass(module: GraphModule, inputs: Sequence[Tensor], device: torch.device) -> list[float]:
     """Seconds of each node in a single pass, in inference mode, as in :func:`layer_seconds`."""
-    return (_cuda_pass if device.type == "cuda" else _cpu_pass)(module, inputs)
+    return (_cuda_pass if device.type == "cuda" else host_pass)(module, inputs)
 
 
-def _cpu_pass(module: GraphModule, inputs: Sequence[Tensor]) -> list[float]:
-    """Seconds of each step of one pass."""
+def host_pass(module: GraphModule, inputs: Sequence[Tensor]) -> list[float]:
+    """Seconds of each step of one pass by the host's clock: on CUDA what starting it takes."""
     ends = [perf_counter()]
     module.watched(lambda step, made: ends.append(perf_counter()), *inputs)
     return [after - before for before, after in pairwise(ends)]

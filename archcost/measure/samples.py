@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from archcost.hardware.kernels import Kernel, kernels
 from archcost.ir import ArchcostError, Graph
 from archcost.measure.environment import current
-from archcost.measure.layers import one_pass
+from archcost.measure.layers import host_pass, one_pass
 
 if TYPE_CHECKING:
     import torch
@@ -51,15 +51,16 @@ class Sample(NamedTuple):
         """One line of JSON."""
         from archcost.targets import to_json
 
-        data: dict[str, Any] = {"seconds": [_short(x) for x in self.seconds]}
+        data: dict[str, Any] = {"seconds": [short(x) for x in self.seconds]}
         if self.issue is not None:
-            data["issue_seconds"] = [_short(x) for x in self.issue]
+            data["issue_seconds"] = [short(x) for x in self.issue]
         data["graph"] = json.loads(to_json(self.graph))
         return json.dumps(data, separators=(",", ":"))
 
 
-def _short(seconds: float) -> float:
-    return float(f"{seconds:.4g}")
+def short(number: float) -> float:
+    """A measured number with as many digits as it deserves."""
+    return float(f"{number:.4g}")
 
 
 def read(
@@ -129,7 +130,7 @@ Times = tuple[tuple[float, ...], tuple[float, ...] | None]
 
 
 def _on_cpu(module: GraphModule, inputs: Sequence[Tensor]) -> Times:
-    passes = _passes(lambda: one_pass(module, inputs, inputs[0].device))
+    passes = _passes(lambda: host_pass(module, inputs))
     return tuple(map(median, zip(*passes, strict=True))), None
 
 
@@ -144,52 +145,25 @@ def _passes(run: Callable[[], Result]) -> list[Result]:
 
 
 def _on_gpu(module: GraphModule, inputs: Sequence[Tensor]) -> Times:
-    """As on the CPU, by events on the device.
+    """As on the CPU, by events on the device; the host's time is that of passes of its own.
 
-    It is kept waiting while a pass is put into its queue, so that the time between two events is
-    that of the kernels between them, whatever the host does meanwhile.
+    The device is kept waiting while a pass is put into its queue, so that the time between two
+    events is that of the kernels between them, whatever the host does meanwhile.
     """
     import torch
 
+    device = torch.device("cuda")
+
     def one() -> tuple[list[float], list[float]]:
-        events: list[Any] = []
-        clocks: list[float] = []
-
-        def mark() -> None:
-            clocks.append(perf_counter())
-            events.append(torch.cuda.Event(enable_timing=True))  # type: ignore[no-untyped-call]
-            events[-1].record()
-            clocks.append(perf_counter())
-
         torch.cuda._sleep(QUEUED)  # type: ignore[no-untyped-call]
-        _run(module, inputs, mark)
+        seconds = one_pass(module, inputs, device)
+        issued = host_pass(module, inputs)
         torch.cuda.synchronize()
-        # Of two marks a node stands between the end of the first and the begin of the second.
-        issued = [after - before for before, after in zip(clocks[1::4], clocks[2::4], strict=True)]
-        return [a.elapsed_time(b) * 1e-3 for a, b in _pairs(events)], issued
+        return seconds, issued
 
     passes = _passes(one)
     seconds = tuple(map(median, zip(*(times for times, _ in passes), strict=True)))
     return seconds, tuple(map(median, zip(*(issued for _, issued in passes), strict=True)))
-
-
-def _pairs(marks: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
-    """The marks before and after each node."""
-    return zip(marks[::2], marks[1::2], strict=True)
-
-
-def _run(module: GraphModule, inputs: Sequence[Tensor], mark: Callable[[], None]) -> None:
-    """A forward pass, with ``mark`` called before and after every node."""
-    live = dict(enumerate(inputs))
-    for step in module.steps:
-        given = [live[place] for place in step.inputs]
-        mark()
-        outputs = step.run(*given)
-        mark()
-        live.update(zip(step.outputs, outputs, strict=True))
-        del given, outputs
-        for place in step.dropped:
-            del live[place]
 
 
 def together(repeats: Sequence[Sample]) -> Sample:
@@ -208,4 +182,4 @@ def together(repeats: Sequence[Sample]) -> Sample:
 
 
 def _shortest(repeats: Sequence[tuple[float, ...]]) -> tuple[float, ...]:
-    return tuple(_short(min(times)) for times in zip(*repeats, strict=True))
+    return tuple(short(min(times)) for times in zip(*repeats, strict=True))

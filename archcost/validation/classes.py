@@ -5,9 +5,9 @@ device file behind it ``cpu.json``, which are the costs of that one calibrated C
 
 Published are products of matrices and convolutions (DeepBench), on which those classes are fitted,
 over all devices at once. Nobody published the rest in such a form; it is assumed, and said so here:
-what only moves data reaches 90 % of the memory's bandwidth, as BabelStream's copies do on most
-GPUs, and three times that from the L2 cache; depthwise and grouped convolutions move their data at
-half of the bandwidth and compute at a quarter of what dense ones do.
+what only moves data reaches 90 % of the memory's bandwidth, and three times that from the L2
+cache; depthwise and grouped convolutions move their data at half of the bandwidth and compute at a
+quarter of what dense ones do.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import pytest
 from recorded import ALSO_OUT_OF_MEMORY, OUT_OF_MEMORY
 
 import archcost
-from archcost.measure import passes
+from archcost.measure import passes, samples
 from archcost.measure.layers import layer_seconds
 from archcost.measure.passes import Settings, measure
 from archcost.measure.records import MeasureError
@@ -89,6 +89,32 @@ def test_layers_are_timed_by_events_between_them(played: Played) -> None:
     passes, rest = divmod(len(played.said), len(one))
     assert rest == 0
     assert played.said == one * passes
+
+
+def test_calibration_queues_a_pass_while_the_device_waits(
+    played: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "_sleep", lambda _: played.said.append("sleep"))
+    graph = archcost.load("lenet5")
+    module = archcost.to_torch(graph).eval()
+    steps = []
+    for number, step in enumerate(module.steps):
+
+        def call(*tensors: object, _of: object = step.calls[0], _number: int = number) -> object:
+            played.clock += _number + 1
+            return _of(*tensors)
+
+        steps.append(step._replace(calls=(call, *step.calls[1:])))
+    module.steps = tuple(steps)
+    with torch.inference_mode():
+        seconds, issue = samples._on_gpu(module, [torch.randn(graph.inputs[0].shape)])
+    # The first step took a second of the device's clock, the second two ..., and the host's hardly.
+    assert seconds == pytest.approx(range(1, len(steps) + 1))
+    assert issue is not None
+    assert len(issue) == len(steps)
+    assert all(0 < one < 1 for one in issue)
+    one = ["sleep", *["record"] * (len(steps) + 1), "synchronize", "synchronize"]
+    assert played.said == one * (len(played.said) // len(one))
 
 
 def test_a_block_of_passes_has_waiting_on_both_sides(played: Played) -> None:

@@ -61,6 +61,15 @@ def test_it_is_called_as_asked(recorded, device, monkeypatch):
     assert calibrated(samples, odd).device.name == "this-machine"
 
 
+def test_fitting_again_keeps_the_day_of_the_measurement(recorded, device, monkeypatch):
+    samples, machine = recorded
+    monkeypatch.setattr(calibration, "fit", lambda *_: (device.costs.classes["fp32"], {}))
+    dated = machine._replace(date="2001-02-03")
+    _, again = read_samples(written(samples, dated), from_json)
+    assert calibrated(samples, again).device.calibrated["date"] == "2001-02-03"
+    assert "date" not in calibrated(samples, machine._replace(date="")).device.calibrated
+
+
 @pytest.mark.parametrize("kept", [0, 1])
 def test_too_few_samples_are_refused(recorded, kept):
     samples, machine = recorded
